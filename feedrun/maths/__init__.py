@@ -1,0 +1,1 @@
+"""Textbook functions on arrays: jax and numpy only."""

@@ -1,0 +1,50 @@
+"""Interval estimates over repeats."""
+
+import numpy as np
+from scipy.stats import t as student_t
+
+MIN_REPEATS = 3
+"""Fewer repeats than this give no interval."""
+
+SMALL = 8
+"""Below this many repeats no bootstrap of the mean reaches its nominal coverage."""
+
+
+def mean_interval(
+    values: np.ndarray, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+    """Two-sided confidence interval for the mean of independent repeats, values (R,).
+
+    From 8 repeats on the percentile bootstrap with Hesterberg's (2015, sec. 4.2) small-sample
+    widening; below, where resamples of so few values cannot reach far enough (the widest possible
+    interval, [min, max], covers 75% at R = 3), Student's t. Deterministic for a given seed.
+    Raises ValueError for fewer than 3 repeats or non-finite values.
+    """
+    values = np.asarray(values, float)
+    repeats = len(values)
+    if repeats < MIN_REPEATS:
+        raise ValueError(f"an interval needs {MIN_REPEATS} repeats or more, got {repeats}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"repeats must be finite, got {values.tolist()}")
+    quantile = student_t.ppf((1 + level) / 2, repeats - 1)
+    if repeats < SMALL:
+        half = quantile * values.std(ddof=1) / np.sqrt(repeats)
+        return float(values.mean() - half), float(values.mean() + half)
+    return bootstrap_interval(values, tail=_widened_tail(quantile, repeats), resamples=resamples, seed=seed)
+
+
+def bootstrap_interval(
+    values: np.ndarray, *, tail: float, resamples: int, seed: int
+) -> tuple[float, float]:
+    """Percentile interval of the resampled mean, leaving out `tail` on each side."""
+    rng = np.random.default_rng(seed)
+    picks = rng.integers(0, len(values), (resamples, len(values)))
+    low, high = np.quantile(values[picks].mean(axis=1), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _widened_tail(quantile: float, repeats: int) -> float:
+    """Percentile at which the bootstrap of R normal values gives the t interval's width."""
+    from scipy.stats import norm
+
+    return float(norm.cdf(-quantile * np.sqrt(repeats / (repeats - 1))))

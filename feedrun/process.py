@@ -1,0 +1,191 @@
+"""Set up the process before jax starts: compile cache, host devices, malloc, matmul precision.
+
+Used by every command and benchmark, so that a benchmark measures what users get. Importing this
+module imports nothing but the standard library. What the user already chose in the environment
+(JAX_*, XLA_FLAGS, MALLOC_*) is left alone and reported as refused.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+OURS = "FEEDRUN_SET"
+"""Environment variable that lists the variables set here: those a later set-up may change."""
+
+CACHE = "JAX_COMPILATION_CACHE_DIR"
+THRESHOLDS = {
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": 0.0,
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": -1,
+}
+"""Keep every program: jax's defaults skip what compiles in under a second, most of ours."""
+
+DEVICES = "JAX_NUM_CPU_DEVICES"
+FORCED_DEVICES = re.compile(r"--xla_force_host_platform_device_count=(\d+)")
+"""The older way to the same end, which users may have chosen."""
+
+PRECISION = "JAX_DEFAULT_MATMUL_PRECISION"
+
+MALLOPT = {"M_MMAP_MAX": (-4, 0), "M_TRIM_THRESHOLD": (-1, -1), "M_ARENA_MAX": (-8, 1)}
+"""glibc's mallopt(3): (number, value). No mmap a buffer, no trimming, one arena."""
+
+
+def setup(
+    *, cache: bool, devices: int | Literal["auto"], malloc: bool, precision: str
+) -> dict[str, Any]:
+    """Choose what must be chosen before jax starts; returns what holds, for `run.json`.
+
+    cache: keep compiled programs in `cache_folder() / "jax"`. devices: host CPU devices, "auto"
+    is one a usable core. malloc: keep large buffers in the process (glibc only). precision: of
+    matmuls on accelerators, "default" leaves it to jax; host CPUs multiply float32 in full anyway.
+    The entry "refused" says for each choice that could not be made why. Once jax has been imported
+    cache and precision can still be set; once it has computed, devices cannot.
+    """
+    outcomes = {
+        "cache": compilation_cache(cache_folder() / "jax") if cache else _leave(CACHE),
+        "devices": _choose(DEVICES, usable_cores() if devices == "auto" else devices),
+        "malloc": _tune_malloc() if malloc else "off",
+        "precision": _leave(PRECISION) if precision == "default" else _choose(PRECISION, precision),
+    }
+    held = {
+        "cache": os.environ.get(CACHE),
+        "devices": _host_devices(),
+        "malloc": outcomes["malloc"] is None,
+        "precision": os.environ.get(PRECISION, "default"),
+    }
+    return held | {"refused": {k: why for k, why in outcomes.items() if why not in (None, "off")}}
+
+
+def cache_folder() -> Path:
+    """feedrun's part of the user's cache folder: XDG_CACHE_HOME or ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "feedrun"
+
+
+def compilation_cache(folder: Path) -> str | None:
+    """Keep every compiled program in `folder`, jax imported or not; returns why not, if not."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        return f"cannot write to {folder}: {error.strerror}"
+    if why := _choose(CACHE, str(folder)):
+        return why
+    for name, value in THRESHOLDS.items():
+        _choose(name, value)
+    return None
+
+
+def usable_cores() -> int:
+    """Cores this process may run on (its affinity mask where there is one)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _choose(name: str, value: Any) -> str | None:
+    """Set a jax option in the environment and, once imported, in jax; returns why not, if not."""
+    ours = _ours()
+    if name in os.environ and name not in ours:
+        return f"{name}={os.environ[name]} is set outside"
+    if name == DEVICES and "xla_force_host_platform_device_count" in os.environ.get(
+        "XLA_FLAGS", ""
+    ):
+        return "XLA_FLAGS sets the number of host devices"
+    try:
+        _tell_jax(name, value)
+    except RuntimeError:
+        return "jax has already started"
+    os.environ |= {name: str(value), OURS: " ".join(sorted(ours | {name}))}
+    return None
+
+
+def _leave(name: str) -> str | None:
+    """Take back what an earlier set-up of ours chose; returns why it stays, if it does."""
+    if name not in os.environ:
+        return None
+    if name not in _ours():
+        return f"{name}={os.environ[name]} is set outside"
+    _tell_jax(name, None)
+    del os.environ[name]
+    os.environ[OURS] = " ".join(sorted(_ours() - {name}))
+    return None
+
+
+def _ours() -> set[str]:
+    return set(os.environ.get(OURS, "").split())
+
+
+def _tell_jax(name: str, value: Any) -> None:
+    """Update a jax that has been imported; one that has not reads the environment."""
+    if "jax" not in sys.modules:
+        return
+    import jax
+
+    jax.config.update(name.lower(), value)
+    if name == CACHE:
+        from jax.experimental.compilation_cache import compilation_cache as cache
+
+        cache.reset_cache()  # a cache that was opened would go on in its old folder
+
+
+def _host_devices() -> int:
+    forced = FORCED_DEVICES.search(os.environ.get("XLA_FLAGS", ""))
+    return int(os.environ.get(DEVICES) or (forced[1] if forced else 1))
+
+
+def _tune_malloc() -> str | None:
+    """Keep freed buffers instead of giving them back to Linux; returns why not, if not.
+
+    glibc maps and unmaps every buffer above 32 MiB anew and the kernel clears its pages each
+    time. The price: memory freed stays with the process.
+    """
+    chosen = [k for k in os.environ if k.startswith("MALLOC_") or k == "GLIBC_TUNABLES"]
+    if chosen:
+        return f"{', '.join(sorted(chosen))} set outside"
+    if os.environ.get("LD_PRELOAD"):
+        return "LD_PRELOAD may replace malloc"
+    try:
+        if not (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc"):
+            return "not glibc"
+    except (ValueError, AttributeError, OSError):
+        return "not glibc"
+    mallopt = ctypes.CDLL(None).mallopt
+    failed = [name for name, (number, value) in MALLOPT.items() if not mallopt(number, value)]
+    return f"mallopt refused {', '.join(failed)}" if failed else None
+
+
+class Clock(NamedTuple):
+    """Seconds of processor time spent by the whole machine and by this process, and of the wall."""
+
+    machine: float
+    own: float
+    wall: float
+
+
+def clock() -> Clock | None:
+    """The clock now; None where there is no /proc/stat. Ended children count as this process."""
+    try:
+        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    except OSError:
+        return None
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, fields)
+    busy = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+    return Clock(busy, sum(os.times()[:4]), time.monotonic())
+
+
+def other_load(since: Clock | None = None, *, window: float = 0.2) -> float | None:
+    """Share of the machine that other processes used since a clock, or in the next `window` s."""
+    if since is None:
+        since = clock()
+        time.sleep(window)
+    now = clock()
+    if since is None or now is None:
+        return None
+    others = (now.machine - since.machine) - (now.own - since.own)
+    return max(0.0, others / (now.wall - since.wall) / (os.cpu_count() or 1))

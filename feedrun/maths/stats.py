@@ -1,7 +1,7 @@
 """Interval estimates over repeats."""
 
 import numpy as np
-from scipy.stats import t as student_t
+from scipy.special import ndtr, stdtrit
 
 MIN_REPEATS = 3
 """Fewer repeats than this give no interval."""
@@ -15,8 +15,8 @@ def mean_interval(
 ) -> tuple[float, float]:
     """Two-sided confidence interval for the mean of independent repeats, values (R,).
 
-    From 8 repeats on the percentile bootstrap with Hesterberg's (2015, sec. 4.2) small-sample
-    widening; below, where resamples of so few values cannot reach far enough (the widest possible
+    From 8 repeats on the percentile bootstrap with Hesterberg's (2015, sec. 5.3) small-sample
+    widening (the percentile at which normal values give the width of the t interval); below, where resamples of so few values cannot reach far enough (the widest possible
     interval, [min, max], covers 75% at R = 3), Student's t. Deterministic for a given seed.
     Raises ValueError for fewer than 3 repeats or non-finite values.
     """
@@ -26,11 +26,12 @@ def mean_interval(
         raise ValueError(f"an interval needs {MIN_REPEATS} repeats or more, got {repeats}")
     if not np.isfinite(values).all():
         raise ValueError(f"repeats must be finite, got {values.tolist()}")
-    quantile = student_t.ppf((1 + level) / 2, repeats - 1)
+    quantile = stdtrit(repeats - 1, (1 + level) / 2)
     if repeats < SMALL:
         half = quantile * values.std(ddof=1) / np.sqrt(repeats)
         return float(values.mean() - half), float(values.mean() + half)
-    return bootstrap_interval(values, tail=_widened_tail(quantile, repeats), resamples=resamples, seed=seed)
+    tail = float(ndtr(-quantile * np.sqrt(repeats / (repeats - 1))))
+    return bootstrap_interval(values, tail=tail, resamples=resamples, seed=seed)
 
 
 def bootstrap_interval(
@@ -41,10 +42,3 @@ def bootstrap_interval(
     picks = rng.integers(0, len(values), (resamples, len(values)))
     low, high = np.quantile(values[picks].mean(axis=1), [tail, 1 - tail])
     return float(low), float(high)
-
-
-def _widened_tail(quantile: float, repeats: int) -> float:
-    """Percentile at which the bootstrap of R normal values gives the t interval's width."""
-    from scipy.stats import norm
-
-    return float(norm.cdf(-quantile * np.sqrt(repeats / (repeats - 1))))

@@ -1,0 +1,248 @@
+"""The command line: `feedrun experiment=…`. Hydra lives here and nowhere else.
+
+Neither jax, flax nor wandb is imported before a run starts: `feedrun --help` stays quick.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from feedrun import complaints
+from feedrun.words import HELP
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; returns the exit code: 0, 1 (an experiment raised), 2 or 130."""
+    words = ["quiet=true" if w in ("-q", "--quiet") else w for w in argv or sys.argv[1:]]
+    try:
+        return _command(words)
+    except KeyboardInterrupt as stop:
+        return _say(f"{stop}" if str(stop) else "interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def config_folder() -> Path:
+    """configs/ beside the package in a checkout, inside it in a wheel."""
+    inside = Path(__file__).parent / "configs"
+    return inside if inside.exists() else Path(__file__).parent.parent / "configs"
+
+
+def _command(words: list[str]) -> int:
+    if "--version" in words:
+        from importlib.metadata import version
+
+        print(version("feedrun"))
+        return 0
+    if "-h" in words or "--help" in words:
+        return _help(words)
+    folders = [config_folder(), *_own_folders(words)]
+    fault = _fault(words, folders)
+    if fault:
+        return _say(fault, 2)
+    if not any("=" in word or word in _HYDRA_ONLY for word in words):
+        return _feed(folders)
+    return _hydra(words, folders)
+
+
+_HYDRA_ONLY = {"-m", "--multirun", "--cfg", "-c", "--info", "-i", "--hydra-help", "--resolve"}
+
+
+def _own_folders(words: list[str]) -> list[Path]:
+    """The folder that --config-dir names."""
+    pairs = zip(words, [*words[1:], ""], strict=True)
+    named = [after for word, after in pairs if word in ("--config-dir", "-cd")]
+    named += [w.split("=", 1)[1] for w in words if w.startswith("--config-dir=")]
+    return [Path(folder) for folder in named]
+
+
+def _fault(words: list[str], folders: list[Path]) -> str | None:
+    """What is wrong with the words themselves, before Hydra sees them."""
+    from hydra._internal.utils import get_args_parser
+
+    from feedrun.config import nearest
+
+    missing = [folder for folder in folders if not folder.is_dir()]
+    if missing:
+        return f"--config-dir {missing[0]}: no such folder"
+    parser = get_args_parser()
+    parser.error = _raise  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        known, unknown = parser.parse_known_intermixed_args(words)
+    except ValueError as error:
+        return str(error)
+    flags = [flag for action in parser._actions for flag in action.option_strings]
+    for word in unknown:
+        return f"unknown option {word}{nearest(word, [*flags, '--quiet'])}"
+    for word in known.overrides:
+        if "=" not in word and not word.startswith("~"):
+            return f"{word}: expected key=value{complaints.hint(word, folders)}"
+    return None
+
+
+def _raise(message: str) -> None:
+    raise ValueError(message)
+
+
+def _help(words: list[str]) -> int:
+    """The general help, or with experiment=NAME that experiment's commented yaml."""
+    chosen = [w.removeprefix("experiment=") for w in words if w.startswith("experiment=")]
+    folders = [*_own_folders(words), config_folder()]
+    if not chosen:
+        print(HELP.format(names=" | ".join(complaints.names(folders, "experiment"))))
+        return 0
+    for folder in folders:
+        path = folder / "experiment" / f"{chosen[0]}.yaml"
+        if path.exists():
+            print(path.read_text().replace("# @package _global_\n", "").strip())
+            return 0
+    return _say(f"no experiment {chosen[0]}{complaints.hint(chosen[0], folders)}", 2)
+
+
+def _feed(folders: list[Path]) -> int:
+    import yaml
+    from rich.console import Console
+
+    from feedrun.feed import feed
+
+    try:
+        feed(Console(), folders, Path("outputs"))
+    except yaml.YAMLError as error:
+        return _say(complaints.yaml_line(error), 2)
+    return 0
+
+
+def _hydra(words: list[str], folders: list[Path]) -> int:
+    """Let Hydra compose and call `_job` once a run; the worst exit code of all jobs."""
+    import hydra
+    import yaml
+    from hydra.errors import HydraException
+    from omegaconf import DictConfig
+    from omegaconf.errors import OmegaConfBaseException
+
+    from feedrun.config import BadInput
+
+    codes: list[int] = []
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come to us instead of being printed
+    sys.argv = ["feedrun", *words]
+    sys.path.insert(0, os.getcwd())  # where a user's own experiments live
+    signal.signal(signal.SIGTERM, _terminated)
+
+    @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")
+    def app(cfg: DictConfig) -> None:
+        codes.append(_job(cfg))
+
+    try:
+        app()
+    except yaml.YAMLError as error:
+        return _say(complaints.yaml_line(error), 2)
+    except (HydraException, OmegaConfBaseException, BadInput, ValueError) as error:
+        return _say(complaints.hydra_line(error, words, folders), 2)
+    except OSError as error:
+        return _say(complaints.os_line(error), 2)
+    failed = sum(code == 1 for code in codes)
+    if len(codes) > 1 and any(codes):
+        _say(f"{sum(map(bool, codes))} of {len(codes)} runs did not finish", 1)
+    return 1 if failed else max(codes, default=0)
+
+
+def _terminated(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt("terminated; the same command resumes")
+
+
+def _job(cfg: Any) -> int:
+    """One composed config: validate, run, show; exit code 0, 1 or 2."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    from feedrun.config import BadInput
+    from feedrun.runner import Failed, Interrupted
+
+    try:
+        job = HydraConfig.get()
+        name = str(job.runtime.choices["experiment"])
+        composed: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+        _check_scale(composed["scale"], name, job)
+        sweep = Path(job.sweep.dir).name if job.mode and job.mode.name == "MULTIRUN" else None
+        return _launch(composed, name, list(job.overrides.task), sweep)
+    except (BadInput, OmegaConfBaseException) as error:
+        return _say(complaints.hydra_line(error, [], []), 2)
+    except Failed as error:
+        return _say(str(error), 1)
+    except Interrupted as stop:
+        raise KeyboardInterrupt(f"interrupted at {stop}; the same command resumes") from stop
+    except OSError as error:
+        return _say(complaints.os_line(error), 2)
+
+
+def _launch(composed: dict[str, Any], name: str, overrides: list[str], sweep: str | None) -> int:
+    """Set up the process, then run the request and show its verdicts."""
+    from feedrun import config, process
+
+    settings = config.settings(composed, name)
+    held = process.setup(**settings.process.model_dump())
+    request = config.request(composed, name=name, overrides=overrides, sweep=sweep)
+
+    from rich.console import Console
+
+    from feedrun import runner, sinks
+    from feedrun.progress import progress
+
+    aside = Console(stderr=True)
+
+    def say(line: str) -> None:
+        aside.print(line, style="dim", highlight=False, soft_wrap=True)
+
+    mirrors = [] if settings.wandb == "disabled" else [sinks.wandb_sink(settings.wandb, say)]
+    mirrors = [sinks.guarded(mirror, say) for mirror in mirrors]
+    if not settings.quiet:
+        say(f"{name} ({settings.scale}, seed {settings.seed}) in {runner.record_folder(request)}")
+    with progress(aside, quiet=settings.quiet) as show:
+        outcome = runner.execute(request, sinks=mirrors, say=say, show=show, process=held)
+    _show(outcome, Console())
+    return 0
+
+
+def _show(outcome: Any, console: Any) -> None:
+    """The verdict table, then where everything is."""
+    from feedrun.report import verdict_table
+
+    record = outcome.record
+    console.print(verdict_table(record))
+    if outcome.existed:
+        sha = record.run["code"]["sha"]
+        console.print(
+            f"finished before, at {record.run['started']}, code {(sha or 'unknown')[:8]}; "
+            "force=true runs it anew",
+            style="dim",
+            soft_wrap=True,
+        )
+    places = [("record", record.folder), ("figures", record.folder / "figures")]
+    places += [("W&B", path) for path in sorted(record.folder.glob("wandb/*run-*"))[-1:]]
+    for what, path in places:
+        console.print(f"{what:8s} {path}", soft_wrap=True, highlight=False)
+
+
+def _check_scale(scale: str, name: str, job: Any) -> None:
+    """Every scale but laptop (the experiment's own yaml) needs its small yaml."""
+    from feedrun.config import BadInput
+
+    sources = [source.path for source in job.runtime.config_sources if source.schema == "file"]
+    have = [p.stem for s in sources for p in sorted((Path(s) / "scale" / name).glob("*.yaml"))]
+    if scale not in ("laptop", *have):
+        raise BadInput(
+            f"experiment {name} has no scale {scale}; it has {', '.join(['laptop', *have])}"
+        )
+
+
+def _say(line: str, code: int) -> int:
+    """One line on stderr, and the exit code."""
+    print(f"feedrun: {line}", file=sys.stderr)
+    return code

@@ -1,0 +1,150 @@
+"""From the plain dict that Hydra composed to typed settings and a typed experiment config."""
+
+import hashlib
+import json
+import pkgutil
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from feedrun.experiment import Config, Experiment
+
+Scale = Literal["smoke", "laptop", "gpu", "paper"]
+
+
+class BadInput(Exception):
+    """The user can mend this: shown as one line, exit code 2, nothing half-written."""
+
+
+class Process(Config):
+    """How jax is started (see feedrun.process)."""
+
+    cache: bool
+    devices: Literal["auto"] | Annotated[int, Field(gt=0, le=1024)]
+    malloc: bool
+    precision: Literal["highest", "high", "default"]
+
+
+class About(Config):
+    """What the feed shows of an experiment."""
+
+    paper: str
+    source: str
+    question: str
+    command: str
+    minutes: dict[str, float | None]
+    expect: str
+
+
+class Settings(BaseModel):
+    """The keys that every run has beside its experiment's own; see configs/config.yaml."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    target: str = Field(alias="_target_")
+    about: About
+    scale: Scale
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    wandb: Literal["offline", "online", "disabled"]
+    force: bool
+    quiet: bool
+    outputs: str
+    data_folder: str
+    fetch: bool
+    checkpoint_seconds: Annotated[float, Field(ge=0)]
+    process: Process
+
+
+RUN_KEYS = {field.alias or name for name, field in Settings.model_fields.items()}
+
+
+class Request(NamedTuple):
+    """One run that somebody asked for: what to run (typed) and where it came from."""
+
+    name: str
+    experiment: Experiment
+    settings: Settings
+    cfg: Config
+    overrides: list[str]
+    sweep: str | None
+
+    @property
+    def config_id(self) -> str:
+        """Twelve hex digits of a hash over all that determines the result.
+
+        Target, scale, seed and every config key that is not marked `Elsewhere`; sinks, folders
+        and process settings are left out. A new key is a new experiment: it changes the id.
+        """
+        what = [self.settings.target, self.settings.scale, self.settings.seed, self.config]
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The experiment's config as plain JSON, without what is marked `Elsewhere`."""
+        return self.cfg.model_dump(mode="json")
+
+
+def settings(composed: Mapping[str, Any], name: str) -> Settings:
+    """Validate the keys that every run has. Raises BadInput."""
+    return _validated(Settings, {k: composed[k] for k in RUN_KEYS if k in composed}, name)
+
+
+def request(
+    composed: Mapping[str, Any], *, name: str, overrides: list[str], sweep: str | None
+) -> Request:
+    """Validate a composed config and resolve its `_target_`. Raises BadInput."""
+    checked = settings(composed, name)
+    experiment = resolve(checked.target)
+    own = {key: value for key, value in composed.items() if key not in RUN_KEYS}
+    return Request(
+        name, experiment, checked, _validated(experiment.config, own, name), overrides, sweep
+    )
+
+
+def resolve(target: str) -> Experiment:
+    """Import what `_target_` names. Raises BadInput where there is no Experiment of that name."""
+    try:
+        found = pkgutil.resolve_name(target)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise BadInput(f"_target_ {target}: {error}") from error
+    if not isinstance(found, Experiment):
+        raise BadInput(f"_target_ {target} is a {type(found).__name__}, not an Experiment")
+    return found
+
+
+def nearest(word: str, names: Iterable[str]) -> str:
+    """' (did you mean x?)' for the most similar name, or an empty string."""
+    close = get_close_matches(word, list(names), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _validated(model: Any, values: Mapping[str, Any], name: str) -> Any:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [_line(model, fault, name) for fault in error.errors()[:3]]
+        more = len(error.errors()) - len(lines)
+        raise BadInput("; ".join(lines) + (f"; and {more} more" if more else "")) from error
+
+
+def _line(model: Any, fault: Any, name: str) -> str:
+    """One pydantic fault in words: where, what is wrong, what was given."""
+    path = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "missing":
+        return f"experiment {name} lacks the key {path} (its yaml must be complete)"
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key {path}{nearest(path, field_paths(model))}"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{path}: {message[0].lower()}{message[1:]}, got {fault['input']!r}"
+
+
+def field_paths(model: Any, prefix: str = "") -> list[str]:
+    """Dotted names of all keys of a pydantic model."""
+    paths = []
+    for key, field in model.model_fields.items():
+        paths.append(prefix + key)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            paths += field_paths(field.annotation, f"{prefix}{key}.")
+    return paths

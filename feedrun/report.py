@@ -1,0 +1,80 @@
+"""Verdict tables, for the terminal and for markdown."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from feedrun.store import Record
+
+COLOURS = {"holds": "green", "fails": "red", "undecided": "yellow", "not measured": "dim"}
+SIGNS = {"holds": "+", "fails": "x", "undecided": "?", "not measured": "-"}
+
+
+def number(value: float | None) -> str:
+    """At most four significant digits, no trailing noise."""
+    if value is None:
+        return ""
+    return f"{value:.4g}"
+
+
+def expected(row: Mapping[str, Any]) -> str:
+    """The claim's interval: '[1, 2]', '<= 0.3', '>= 0'."""
+    low, high = row["expected_low"], row["expected_high"]
+    if low is not None and high is not None:
+        return f"{number(low)}" if low == high else f"[{number(low)}, {number(high)}]"
+    if low is None and high is None:
+        return "any"
+    return f">= {number(low)}" if high is None else f"<= {number(high)}"
+
+
+def measured(row: Mapping[str, Any]) -> str:
+    """The measured value with its 95% interval, where it has one."""
+    if row["value"] is None:
+        return "-"
+    if row["low"] is None or row["low"] == row["high"]:
+        return number(row["value"])
+    return f"{number(row['value'])} [{number(row['low'])}, {number(row['high'])}]"
+
+
+def tally(claims: Sequence[Mapping[str, Any]]) -> str:
+    """'12 hold, 1 fails, 2 undecided'."""
+    counts = Counter(row["verdict"] for row in claims)
+    words = {"holds": ("holds", "hold"), "fails": ("fails", "fail")}
+    parts = []
+    for verdict in COLOURS:
+        if counts[verdict]:
+            one, many = words.get(verdict, (verdict, verdict))
+            parts.append(f"{counts[verdict]} {one if counts[verdict] == 1 else many}")
+    return ", ".join(parts) or "no claims"
+
+
+def verdict_table(record: Record) -> Table:
+    """The claims of one record as a rich table; readable at 80 columns."""
+    counted = record.run["scale"] != "smoke"
+    title = f"{record.run['experiment']}: {tally(record.claims)}"
+    table = Table(title=title if counted else f"{title} (smoke: counts for nothing)")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("claim", ratio=1)
+    table.add_column("expected", no_wrap=True)
+    table.add_column("measured (95%)", max_width=26)
+    table.add_column("origin", no_wrap=True)
+    for row in record.claims:
+        style = COLOURS[row["verdict"]]
+        verdict = Text(f"{SIGNS[row['verdict']]} {row['verdict']}", style if counted else "dim")
+        claim = Text(row["statement"]) + Text(f"  {row['source']}", "dim")
+        table.add_row(verdict, claim, expected(row), measured(row), row["origin"])
+    return table
+
+
+def markdown(claims: Sequence[Mapping[str, Any]]) -> str:
+    """The claims as a markdown table."""
+    lines = ["| verdict | claim | expected | measured (95%) | n | origin, source |"]
+    lines.append("|---|---|---|---|---|---|")
+    for row in claims:
+        cells = [f"**{row['verdict']}**", row["statement"], expected(row), measured(row)]
+        cells += [str(row["n"]), f"{row['origin']}, {row['source']}"]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,8 @@ import pytest
 from feedrun import train
 from feedrun.experiment import silent_journal
 
-ADAM = optax.adam(0.05)
+ADAM: Any = optax.adam(0.05)
+CHUNK: Any = train._chunk
 TRUTH = np.array([1.0, -2.0, 0.5])
 X = np.random.default_rng(0).standard_normal((40, 3))
 DATA = (X, X @ TRUTH + 0.1 * np.random.default_rng(1).standard_normal(40))
@@ -31,7 +33,7 @@ def start(*lead, dtype=jnp.float64):
     return {"w": jnp.zeros((*lead, 3), dtype)}
 
 
-def fit(key=0, params=None, loss=loss, stream=None, optimizer=ADAM, *, steps=23, **kwargs):
+def fit(key: Any = 0, params=None, loss=loss, stream=None, optimizer=ADAM, *, steps=23, **kwargs):
     """A small training; returns (params, rows)."""
     rows = []
     kwargs.setdefault("journal", silent_journal(lambda step, row: rows.append((step, row))))
@@ -195,21 +197,21 @@ def test_evaluate_joins_the_row_and_must_be_finite():
 
 def test_other_numbers_compile_nothing():
     optimizer = optax.inject_hyperparams(optax.sgd)(0.01)
-    train._chunk.clear_cache()
+    CHUNK.clear_cache()
     first, _ = fit(0, optimizer=optimizer)
-    assert train._chunk._cache_size() == 2  # a full chunk and the shorter last one
+    assert CHUNK._cache_size() == 2  # a full chunk and the shorter last one
     slow, _ = fit(1, optimizer=train.tuned(optimizer, learning_rate=0.001))
     fit(2, stream=train.shuffled((DATA[0] + 1, DATA[1]), 8), optimizer=optimizer, steps=20)
-    assert train._chunk._cache_size() == 2
+    assert CHUNK._cache_size() == 2
     assert np.linalg.norm(slow["w"]) < np.linalg.norm(first["w"])
 
 
 def test_weakly_typed_and_shared_params_are_copied_and_left_intact():
     shared = jnp.ones(3)
     params = {"w": shared, "again": shared, "scale": 1.0}
-    train._chunk.clear_cache()
+    CHUNK.clear_cache()
     fit(0, params, lambda p, batch, key: loss({"w": p["scale"] * p["again"]}, batch, key), steps=10)
-    assert train._chunk._cache_size() == 1
+    assert CHUNK._cache_size() == 1
     assert float(shared.sum()) == 3.0
 
 
@@ -299,4 +301,4 @@ def test_repeats_spread_over_both_devices_equal_those_on_one(two_devices):
     keys = jax.random.split(jax.random.key(7), 4)
     expected, _ = fit(keys, start(4), repeats=4)
     same(two_devices["spread"], expected["w"].tolist(), rtol=1e-9)
-    assert two_devices["where"] == ["[] over 2", "['split'] over 2"]
+    assert two_devices["where"] == ["['split'] over 2", "[] over 2"]

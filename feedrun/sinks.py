@@ -127,8 +127,10 @@ def _open(run: Mapping[str, Any], folder: Path, mode: Mode, say: Say) -> Any:
 
 
 def _quieten(mode: Mode) -> None:
-    """Tell wandb as a whole what a run's settings say too late: print nothing about logging in,
-    and send no telemetry from an offline run."""
+    """Tell wandb as a whole what a run's settings tell only the run.
+
+    Or it prints that it has found an API key, and an offline run gets a telemetry client.
+    """
     import wandb
 
     wandb.setup(settings=wandb.Settings(silent=True, mode=mode))

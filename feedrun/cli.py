@@ -3,6 +3,7 @@
 Neither jax, flax nor wandb is imported before a run starts: `feedrun --help` stays quick.
 """
 
+import itertools
 import os
 import signal
 import sys
@@ -56,8 +57,7 @@ _HYDRA_ONLY = {"-m", "--multirun", "--cfg", "-c", "--info", "-i", "--hydra-help"
 
 def _own_folders(words: list[str]) -> list[Path]:
     """The folder that --config-dir names."""
-    pairs = zip(words, [*words[1:], ""], strict=True)
-    named = [after for word, after in pairs if word in ("--config-dir", "-cd")]
+    named = [b for a, b in itertools.pairwise(words) if a in ("--config-dir", "-cd")]
     named += [w.split("=", 1)[1] for w in words if w.startswith("--config-dir=")]
     return [Path(folder) for folder in named]
 
@@ -130,7 +130,8 @@ def _hydra(words: list[str], folders: list[Path]) -> int:
 
     codes: list[int] = []
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come to us instead of being printed
-    sys.argv = ["feedrun", *words]
+    settings = [w for w in words if "=" in w and not w.startswith("--")]
+    sys.argv = ["feedrun", *[w for w in words if w not in settings], *settings]  # options first
     sys.path.insert(0, os.getcwd())  # where a user's own experiments live
     signal.signal(signal.SIGTERM, _terminated)
 
@@ -165,21 +166,23 @@ def _job(cfg: Any) -> int:
     from feedrun.config import BadInput
     from feedrun.runner import Failed, Interrupted
 
+    job = HydraConfig.get()
+    sweep = Path(job.sweep.dir).name if job.mode and job.mode.name == "MULTIRUN" else None
+    words = list(job.overrides.task)
+    point = " ".join(words) + ": " if sweep else ""
     try:
-        job = HydraConfig.get()
         name = str(job.runtime.choices["experiment"])
         composed: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
         _check_scale(composed["scale"], name, job)
-        sweep = Path(job.sweep.dir).name if job.mode and job.mode.name == "MULTIRUN" else None
-        return _launch(composed, name, list(job.overrides.task), sweep)
+        return _launch(composed, name, words, sweep)
     except (BadInput, OmegaConfBaseException) as error:
-        return _say(complaints.hydra_line(error, [], []), 2)
+        return _say(point + complaints.hydra_line(error, [], []), 2)
     except Failed as error:
-        return _say(str(error), 1)
+        return _say(f"{point}{error}", 1)
     except Interrupted as stop:
         raise KeyboardInterrupt(f"interrupted at {stop}; the same command resumes") from stop
     except OSError as error:
-        return _say(complaints.os_line(error), 2)
+        return _say(point + complaints.os_line(error), 2)
 
 
 def _launch(composed: dict[str, Any], name: str, overrides: list[str], sweep: str | None) -> int:

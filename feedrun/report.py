@@ -13,7 +13,7 @@ COLOURS = {"holds": "green", "fails": "red", "undecided": "yellow", "not measure
 SIGNS = {"holds": "+", "fails": "x", "undecided": "?", "not measured": "-"}
 
 
-def number(value: float | None) -> str:
+def number(value: float | int | None) -> str:
     """At most four significant digits, no trailing noise."""
     if value is None:
         return ""

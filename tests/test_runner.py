@@ -1,0 +1,116 @@
+"""Execute a request in this process: records, mirrors, identity."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from feedrun import config, runner, sinks, store
+
+OWN = Path(__file__).parent / "own"
+
+
+@pytest.fixture
+def request_of(tmp_path, monkeypatch):
+    """Build the request of the lab experiment, as the command line would, with some changes."""
+    monkeypatch.syspath_prepend(str(OWN))
+    root = yaml.safe_load((OWN.parent.parent / "configs/config.yaml").read_text())
+    lab = yaml.safe_load((OWN / "conf/experiment/lab.yaml").read_text())
+
+    def build(**changes):
+        own = {"scale": "laptop", "outputs": str(tmp_path), "data_folder": "data"}
+        composed = {k: v for k, v in root.items() if k not in ("defaults", "hydra")}
+        composed |= lab | own | {"steps": 20} | changes
+        return config.request(composed, name="lab", overrides=[], sweep=None)
+
+    yield build
+    sys.modules.pop("lab", None)
+
+
+def execute(request, mirrors=(), lines=None):
+    said = [] if lines is None else lines
+    return runner.execute(request, sinks=mirrors, say=said.append)
+
+
+def test_record_has_all_that_one_needs_to_do_it_again(request_of, tmp_path):
+    record = execute(request_of()).record
+    assert record.state == "complete" and record.folder.parent == tmp_path / "lab"
+    assert set(record.run) >= {"config", "seed", "code", "versions", "device", "started", "process"}
+    assert record.run["config"]["steps"] == 20
+    assert set(record.summary) == {"distance", "repeats"}
+    assert [row["name"] for row in record.claims] == ["close", "far"]
+    assert record.seconds > 0
+
+
+def test_sinks_folders_and_process_settings_do_not_change_the_id(request_of):
+    identity = request_of().config_id
+    same = [
+        {"wandb": "disabled"},
+        {"outputs": "elsewhere"},
+        {"force": True},
+        {"quiet": True},
+        {"data_folder": "there"},
+        {"checkpoint_seconds": 0},
+        {"steps": 20.0},
+    ]
+    assert {request_of(**change).config_id for change in same} == {identity}
+    other = [{"seed": 1}, {"steps": 21}, {"lr": 0.06}, {"scale": "smoke"}]
+    assert len({identity, *(request_of(**change).config_id for change in other)}) == 5
+
+
+def test_finished_config_is_not_run_again_unless_forced(request_of):
+    first = execute(request_of())
+    again = execute(request_of())
+    forced = execute(request_of(force=True))
+    assert (first.existed, again.existed, forced.existed) == (False, True, False)
+    assert again.record.summary == first.record.summary == forced.record.summary
+
+
+def test_sink_that_raises_at_every_call_loses_nothing(request_of):
+    def broken(*_):
+        raise ConnectionError("no such host")
+
+    lines = []
+    mirror = sinks.guarded(sinks.Sink(broken, broken, broken), lines.append)
+    record = execute(request_of(), [mirror], lines).record
+    assert record.state == "complete"
+    assert len(store.read_rows(record.folder / "metrics.jsonl")) == 2
+    assert len([line for line in lines if "no such host" in line]) == 1
+
+
+def test_every_sink_call_comes_after_the_local_write(request_of):
+    seen = []
+
+    def start(run, rows, folder):
+        seen.append(json.loads((folder / "run.json").read_text())["id"] == run["id"])
+
+    def finish(folder):
+        seen.append((folder / "summary.json").exists())
+
+    def log(row):
+        folder = runner.record_folder(request_of())
+        seen.append(store.read_rows(folder / "metrics.jsonl")[-1] == row)
+
+    execute(request_of(), [sinks.Sink(start, log, finish)])
+    assert seen == [True] * 4
+
+
+def test_failed_run_is_tried_again_when_asked_again(request_of):
+    with pytest.raises(runner.Failed, match="RuntimeError: the experiment broke"):
+        execute(request_of(trouble="raise"))
+    folder = runner.record_folder(request_of(trouble="raise"))
+    assert store.load(folder).state == "failed"
+    with pytest.raises(runner.Failed):
+        execute(request_of(trouble="raise"))
+
+
+def test_precision_is_the_experiments_and_comes_back(request_of):
+    import jax
+
+    before = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
+    for x64 in (True, False):
+        with runner.precision(x64):
+            assert (jax.numpy.zeros(1).dtype == jax.numpy.float64) == x64
+    assert jax.config.jax_enable_x64 == before  # pyright: ignore[reportAttributeAccessIssue]

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -75,7 +76,9 @@ class _Wandb:
 
     def start(self, run: dict[str, Any], rows: list[Row], folder: Path) -> None:
         """Open the W&B run and log the rows that there are, so that it is complete by itself."""
-        self.run = _open(run, folder, self.mode, self.say)
+        # Without rows a run with this id starts over, and what an earlier one logged is replaced.
+        open_run = partial(_init, run, folder, resume="allow" if rows else None)
+        self.run = _open(open_run, folder, self.mode, self.say)
         for row in rows:
             self.log(row)
 
@@ -85,7 +88,8 @@ class _Wandb:
         for name in points.keys() - self.defined - {axis}:
             self.run.define_metric(name, step_metric=axis)
             self.defined.add(name)
-        self._log(points)
+        self.run.log(points, step=self.logged)
+        self.logged += 1
 
     def finish(self, folder: Path) -> None:
         """Add summary, verdicts and figures, and close the run: exit code 1 without a summary."""
@@ -99,22 +103,18 @@ class _Wandb:
                 run.log(media, step=self.logged)
         run.finish(exit_code=0 if ended else 1)
 
-    def _log(self, points: Mapping[str, Any]) -> None:
-        self.run.log(points, step=self.logged)
-        self.logged += 1
 
-
-def _open(run: Mapping[str, Any], folder: Path, mode: Mode, say: Say) -> Any:
-    """wandb.init, online if asked for and possible, else offline."""
+def _open(open_run: Callable[[Mode], Any], folder: Path, mode: Mode, say: Say) -> Any:
+    """The W&B run that `open_run(mode)` gives: online if asked for and possible, else offline."""
     import wandb
 
     _quieten(mode)
     if mode == "offline":
-        return _init(run, folder, mode)
+        return open_run(mode)
     before = set(folder.glob("wandb/run-*"))
     try:
         if wandb.login(prompt=False, verify=False):
-            return _init(run, folder, mode)
+            return open_run(mode)
         reason = "no API key: set WANDB_API_KEY or run wandb login"
     except Exception as error:  # whatever is wrong with the network, offline still works
         reason = _one_line(error)
@@ -123,7 +123,7 @@ def _open(run: Mapping[str, Any], folder: Path, mode: Mode, say: Say) -> Any:
             shutil.rmtree(path, ignore_errors=True)
     say(f"W&B is offline ({reason}); later: wandb sync {folder}/wandb/offline-run-*")
     _quieten("offline")
-    return _init(run, folder, "offline")
+    return open_run("offline")
 
 
 def _quieten(mode: Mode) -> None:
@@ -136,7 +136,8 @@ def _quieten(mode: Mode) -> None:
     wandb.setup(settings=wandb.Settings(silent=True, mode=mode))
 
 
-def _init(run: Mapping[str, Any], folder: Path, mode: Mode) -> Any:
+def _init(run: Mapping[str, Any], folder: Path, mode: Mode, *, resume: Any) -> Any:
+    """wandb.init for one record: id and name from the record, nothing printed or collected."""
     import wandb
 
     name = run["experiment"]
@@ -150,7 +151,7 @@ def _init(run: Mapping[str, Any], folder: Path, mode: Mode) -> Any:
         config={**run["config"], "seed": run["seed"], "scale": run["scale"]},
         dir=str(folder),
         mode=mode,
-        resume="allow",
+        resume=resume,
         reinit="create_new",
         settings=wandb.Settings(
             silent=True,

@@ -122,6 +122,7 @@ def test_the_run_is_named_after_the_record(mirrored):
         "feedrun",
         ["slay", "laptop"],
     ]
+    assert run["resume"] is True  # it was given rows
 
 
 def test_the_config_is_there_with_seed_and_scale(mirrored):
@@ -179,6 +180,7 @@ def test_a_run_that_failed_is_closed_as_failed_in_its_sweep(tmp_path, wandb_home
     sink.finish(tmp_path)
     records = inspect(tmp_path)
     assert records["run"][0]["run_group"] == "table"
+    assert "resume" not in records["run"][0]  # from the first row: replaces an earlier one
     assert records["exit"][0]["exit_code"] == 1
     assert [index for index, _ in points(records)] == [0, 1]
     assert capfd.readouterr() == ("", "")

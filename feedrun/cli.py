@@ -146,7 +146,7 @@ def _hydra(words: list[str], folders: list[Path]) -> int:
     except (HydraException, OmegaConfBaseException, BadInput, ValueError) as error:
         return _say(complaints.hydra_line(error, words, folders), 2)
     except OSError as error:
-        return _say(complaints.os_line(error), 2)
+        return _say(complaints.os_line(error, "outputs"), 2)
     failed = sum(code == 1 for code in codes)
     if len(codes) > 1 and any(codes):
         _say(f"{sum(map(bool, codes))} of {len(codes)} runs did not finish", 1)
@@ -182,7 +182,7 @@ def _job(cfg: Any) -> int:
     except Interrupted as stop:
         raise KeyboardInterrupt(f"interrupted at {stop}; the same command resumes") from stop
     except OSError as error:
-        return _say(point + complaints.os_line(error), 2)
+        return _say(point + complaints.os_line(error, f"writing under {cfg.outputs}"), 2)
 
 
 def _launch(composed: dict[str, Any], name: str, overrides: list[str], sweep: str | None) -> int:

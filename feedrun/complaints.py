@@ -67,10 +67,9 @@ def yaml_line(error: Any) -> str:
     return f"{where}not valid YAML: {getattr(error, 'problem', None) or first(error)}"
 
 
-def os_line(error: OSError) -> str:
-    """What the disk refused, and where."""
-    reason = error.strerror or str(error)
-    return f"{reason}: {error.filename}" if error.filename else reason
+def os_line(error: OSError, place: str) -> str:
+    """What the disk refused, and where: its own words, or `place` where it does not say."""
+    return f"{error.strerror or first(error)}: {error.filename or place}"
 
 
 def first(error: BaseException) -> str:

@@ -63,7 +63,7 @@ def execute(
             return Outcome(_run(request, folder, sinks, say, show, process or {}), existed=False)
     except OSError:
         if fresh and not (folder / "run.json").exists():
-            shutil.rmtree(folder, ignore_errors=True)
+            _forget(folder)
         raise
 
 
@@ -182,6 +182,14 @@ def draw(figures: Mapping[str, Any], folder: Path) -> None:
                 folder / f"{stem}.png",
                 lambda part: figure.savefig(part, dpi=110, bbox_inches="tight"),
             )
+
+
+def _forget(folder: Path) -> None:
+    """Remove a folder in which nothing could be written, and its parents while they are empty."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for parent in (folder.parent, folder.parent.parent):
+        with contextlib.suppress(OSError):
+            parent.rmdir()
 
 
 def _empty(folder: Path) -> None:

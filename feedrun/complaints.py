@@ -69,7 +69,9 @@ def yaml_line(error: Any) -> str:
 
 def os_line(error: OSError, place: str) -> str:
     """What the disk refused, and where: its own words, or `place` where it does not say."""
-    return f"{error.strerror or first(error)}: {error.filename or place}"
+    if error.strerror is None:  # raised by us, with a sentence
+        return first(error)
+    return f"{error.strerror}: {error.filename or place}"
 
 
 def first(error: BaseException) -> str:

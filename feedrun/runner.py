@@ -62,8 +62,8 @@ def execute(
                 return Outcome(store.load(folder), existed=True)
             return Outcome(_run(request, folder, sinks, say, show, process or {}), existed=False)
     except OSError:
-        if fresh and not (folder / "run.json").exists():
-            _forget(folder)
+        if fresh and not store.read_rows(folder / "metrics.jsonl"):
+            _forget(folder)  # it had not begun: a data set is missing, the disk is full
         raise
 
 

@@ -114,3 +114,9 @@ def test_precision_is_the_experiments_and_comes_back(request_of):
         with runner.precision(x64):
             assert (jax.numpy.zeros(1).dtype == jax.numpy.float64) == x64
     assert jax.config.jax_enable_x64 == before  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_missing_data_leaves_no_record_behind(request_of, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such data set"):
+        execute(request_of(trouble="no-data"))
+    assert list(tmp_path.iterdir()) == []

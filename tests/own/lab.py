@@ -33,6 +33,8 @@ def loss(params, batch, key):
 def run(cfg: Lab, key, journal: Journal) -> Result:
     if cfg.trouble == "raise":
         raise RuntimeError("the experiment broke\nand says so at length")
+    if cfg.trouble == "no-data":
+        raise FileNotFoundError("no such data set")
     data_key, fit_key = jax.random.split(key)
     x = jax.random.normal(data_key, (64, 3), jnp.float32)
     truth = jnp.asarray([1.0, -2.0, 0.5], jnp.float32)

@@ -118,5 +118,5 @@ def test_precision_is_the_experiments_and_comes_back(request_of):
 
 def test_missing_data_leaves_no_record_behind(request_of, tmp_path):
     with pytest.raises(FileNotFoundError, match="no such data set"):
-        execute(request_of(trouble="no-data"))
+        execute(request_of(trouble="no-data", outputs=str(tmp_path / "out")))
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,2 @@
+def clustering(result):
+    return {}

@@ -1,2 +1,227 @@
-def clustering(result):
-    return {}
+"""Figures of particles_clustering, drawn from a result's arrays alone."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.animation import FuncAnimation
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from feedrun.experiment import Result
+from feedrun.papers.mean_field import equiangular
+
+BLUE, ORANGE, GREEN, SKY, RED, PINK = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#56B4E9",
+    "#D55E00",
+    "#CC79A7",
+)
+"""Okabe and Ito's colours, told apart by colour-blind readers."""
+
+BETA_COLOURS = (BLUE, ORANGE, GREEN, RED, PINK, SKY)
+SA_TIME, USA_TIME = "time $t$", "slowed time $e^\\beta t$"
+FLOW_TITLES = {
+    "sa": "SA (softmax attention)",
+    "usa": "USA (unnormalised)",
+}
+
+
+def clustering(result: Result) -> dict[str, Any]:
+    """All figures of particles_clustering by file stem."""
+    arrays = result.arrays
+    return {
+        "energy_and_order": energy_and_order(arrays),
+        "inner_products": inner_products(arrays),
+        "snapshots": snapshots(arrays),
+        "contraction": contraction(arrays),
+        "tokens_on_sphere": tokens_on_sphere(arrays),
+    }
+
+
+def canvas(width: float, height: float) -> Figure:
+    """An empty figure in inches, drawn without pyplot."""
+    fig = Figure(figsize=(width, height), dpi=110, layout="constrained")
+    FigureCanvasAgg(fig)
+    return fig
+
+
+def energy_and_order(arrays) -> Figure:
+    """Ehat and R over log time, both flows: median and 5-95% of the starts."""
+    fig = canvas(9, 6)
+    axes = fig.subplots(2, 2, sharex="col", sharey="row")
+    times = arrays["times"][1:]
+    for column, (flow, title) in enumerate(FLOW_TITLES.items()):
+        for row, field in enumerate(("energy", "order")):
+            ax = axes[row, column]
+            for i, beta in enumerate(arrays["betas"]):
+                if field == "energy" and beta == 0:
+                    continue  # the normalised energy is 1 whatever the tokens do
+                _band(ax, times, arrays[f"{flow}_{field}"][1:, i], BETA_COLOURS[i], beta)
+            ax.set(xscale="log", ylim=(0, 1.05), xlim=(times[0], times[-1]))
+            ax.grid(alpha=0.25)
+        axes[0, column].set_title(title)
+        axes[1, column].set_xlabel(SA_TIME if flow == "sa" else USA_TIME)
+    axes[0, 0].set_ylabel("normalised energy $\\hat E$")
+    axes[1, 0].set_ylabel("order parameter $R = |\\bar x|$")
+    handles, labels = axes[1, 0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    starts = arrays["sa_energy"].shape[2]
+    fig.suptitle(f"Energy and order never turn back (median and 5-95% of {starts} starts)")
+    return fig
+
+
+def _band(ax, times, values, colour, beta) -> None:
+    low, middle, high = np.quantile(values, [0.05, 0.5, 0.95], axis=1)
+    ax.fill_between(times, low, high, color=colour, alpha=0.2, linewidth=0)
+    ax.plot(times, middle, color=colour, linewidth=1.8, label=f"$\\beta$ = {beta:g}")
+
+
+def inner_products(arrays, *, ridges: int = 12) -> Figure:
+    """Ridge plot: how <x_i, x_j> is spread at growing times, at the largest beta."""
+    fig = canvas(9, 5.5)
+    axes = fig.subplots(1, 2, sharey=True)
+    warmest = int(np.argmax(arrays["betas"]))
+    times = arrays["times"]
+    picked = np.unique(np.linspace(1, len(times) - 1, ridges).astype(int))
+    for ax, (flow, title) in zip(axes, FLOW_TITLES.items(), strict=True):
+        counts = arrays[f"{flow}_pairs"][:, warmest].astype(float)
+        edges = np.linspace(-1, 1, counts.shape[1] + 1)
+        middles = (edges[1:] + edges[:-1]) / 2
+        for level, k in enumerate(picked):
+            share = np.sqrt(counts[k] / counts[k].sum())
+            colour = _between(k / len(times))
+            base = len(picked) - 1 - level
+            ax.fill_between(
+                middles,
+                base,
+                base + 0.95 * share,
+                step="mid",
+                color=colour,
+                alpha=0.85,
+                zorder=level,
+            )
+            ax.axhline(base, color="0.7", linewidth=0.5, zorder=level)
+        ax.set(title=title, xlabel="inner product $\\langle x_i, x_j\\rangle$", xlim=(-1.02, 1.02))
+    labels = [f"{times[k]:.2g}" if times[k] < 1e3 else f"{times[k]:.0e}" for k in picked]
+    axes[0].set_yticks(np.arange(len(picked))[::-1], labels)
+    axes[0].set_ylabel("time (USA: $e^\\beta t$), downwards")
+    beta = arrays["betas"][warmest]
+    fig.suptitle(f"All pairs end at inner product 1 ($\\beta$ = {beta:g}; height: root of share)")
+    return fig
+
+
+def _between(share: float):
+    """Colour from sky blue (early) to vermilion (late)."""
+    early, late = np.array([86, 180, 233]) / 255, np.array([213, 94, 0]) / 255
+    return tuple((1 - share) * early + share * late)
+
+
+def snapshots(arrays, *, columns: int = 5) -> Figure:
+    """One start on the circle (top) and on S^2 (bottom) at growing times."""
+    fig = canvas(11, 5)
+    times, circle, ball = (arrays[k] for k in ("portrait_times", "circle_path", "sphere_path"))
+    moments = np.array([0.0, 3.0, 10.0, 50.0, times[-1]])[:columns]
+    picked = [int(np.argmin(np.abs(times - t))) for t in moments]
+    turn = np.linspace(0, 2 * np.pi, 200)
+    for column, k in enumerate(picked):
+        ax = fig.add_subplot(2, columns, column + 1)
+        ax.plot(np.cos(turn), np.sin(turn), color="0.8", linewidth=1, zorder=1)
+        ax.scatter(*circle[k].T, s=26, color=BLUE, alpha=0.5, linewidths=0, zorder=2)
+        ax.set(aspect="equal", title=f"t = {times[k]:.3g}", xlim=(-1.15, 1.15), ylim=(-1.15, 1.15))
+        ax.set_axis_off()
+        globe = fig.add_subplot(2, columns, columns + column + 1)
+        _globe(globe)
+        _tokens(globe, _turned(ball[k]))
+    beta = arrays["portrait_beta"]
+    fig.suptitle(
+        f"{circle.shape[1]} tokens under SA, $\\beta$ = {beta:g}: on the circle (top) and on the "
+        "sphere (bottom, pale: far side)"
+    )
+    return fig
+
+
+def _globe(ax) -> None:
+    """Outline and a few meridians and parallels of the unit sphere, seen from +z of `_turned`."""
+    s = np.linspace(0, 2 * np.pi, 120)
+    ax.plot(np.cos(s), np.sin(s), color="0.6", linewidth=1)
+    for angle in np.deg2rad([0, 30, 60, 90, 120, 150]):
+        great = np.stack([np.cos(angle) * np.sin(s), np.sin(angle) * np.sin(s), np.cos(s)], axis=1)
+        _wire(ax, great)
+    for z in (-0.5, 0.0, 0.5):
+        _wire(
+            ax, np.stack([*(np.sqrt(1 - z * z) * np.array([np.cos(s), np.sin(s)])), 0 * s + z], 1)
+        )
+    ax.set(aspect="equal", xlim=(-1.15, 1.15), ylim=(-1.15, 1.15))
+    ax.set_axis_off()
+
+
+def _wire(ax, line) -> None:
+    """The near half of a curve on the sphere."""
+    seen = _turned(line)
+    x, y = np.where(seen[:, 2:] > 0, seen[:, :2], np.nan).T
+    ax.plot(x, y, color="0.88", linewidth=0.7, zorder=0)
+
+
+def _turned(x):
+    """Points in the frame of a viewer above the equator: right, up, towards the viewer."""
+    side, tilt = np.deg2rad(35), np.deg2rad(25)
+    right = np.array([-np.sin(side), np.cos(side), 0])
+    towards = np.array([np.cos(tilt) * np.cos(side), np.cos(tilt) * np.sin(side), np.sin(tilt)])
+    return x @ np.stack([right, np.cross(towards, right), towards], axis=1)
+
+
+def _tokens(ax, seen):
+    """Two scatters: tokens on the near side in full colour, those behind pale."""
+    front = seen[:, 2] >= 0
+    ax.scatter(*seen[~front, :2].T, s=16, color=SKY, alpha=0.25, linewidths=0)
+    ax.scatter(*seen[front, :2].T, s=26, color=RED, alpha=0.5, linewidths=0, zorder=3)
+
+
+def contraction(arrays) -> Figure:
+    """Log of the largest squared distance against time, with the predicted slope."""
+    fig = canvas(8, 4.5)
+    axes = fig.subplots(1, 2, sharey=True)
+    times = arrays["cone_times"]
+    for ax, (flow, title) in zip(axes, FLOW_TITLES.items(), strict=True):
+        gaps = np.exp(arrays[f"cone_{flow}"])
+        ax.plot(times, gaps.T, color=BLUE if flow == "sa" else GREEN, linewidth=0.8, alpha=0.45)
+        anchor = np.quantile(gaps[:, 0], 0.5) * 30
+        rate = equiangular.contraction_rate(0.0, norm="sa")
+        ax.plot(times, anchor * np.exp(-rate * times), "--", color="black", linewidth=1.5)
+        law = "e^{-2t}" if flow == "sa" else "e^{-2e^{\\beta}t}"
+        middle = times[-1] * 0.42
+        ax.annotate(
+            f"predicted ${law}$",
+            (middle, anchor * np.exp(-rate * middle)),
+            xytext=(12, 12),
+            textcoords="offset points",
+        )
+        ax.axhspan(1e-10, 1e-3, color="0.93", zorder=0)
+        ax.set(yscale="log", ylim=(1e-16, 50), xlim=(0, times[-1]), title=title)
+        ax.set_xlabel(SA_TIME if flow == "sa" else USA_TIME)
+    axes[0].set_ylabel("$\\max_{ij} |x_i - x_j|^2$")
+    fig.suptitle("Hemisphere starts contract at the predicted rate (grey: window of the fit)")
+    return fig
+
+
+def tokens_on_sphere(arrays) -> FuncAnimation:
+    """Tokens gathering on S^2, one frame a stored time (even in log time)."""
+    fig = canvas(3.6, 3.8)
+    ax = fig.subplots()
+    _globe(ax)
+    times, path = arrays["portrait_times"], arrays["sphere_path"]
+    first = _turned(path[0])
+    near = ax.scatter(*first[:, :2].T, s=22, color=RED, alpha=0.55, linewidths=0, zorder=3)
+    far = ax.scatter(*first[:, :2].T, s=12, color=SKY, alpha=0.3, linewidths=0, zorder=1)
+
+    def draw(k):
+        seen = _turned(path[k])
+        near.set_offsets(seen[seen[:, 2] >= 0, :2])
+        far.set_offsets(seen[seen[:, 2] < 0, :2])
+        ax.set_title(f"SA, $\\beta$ = {arrays['portrait_beta']:g}, t = {times[k]:.3g}", fontsize=10)
+        return near, far
+
+    still = [*range(len(times)), *[len(times) - 1] * 10]
+    return FuncAnimation(fig, draw, frames=still, interval=100, blit=False)

@@ -31,7 +31,7 @@ def python(code, folder, **environment):
     }
     clean |= {"XDG_CACHE_HOME": str(folder), "JAX_PLATFORMS": "cpu"} | environment
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=clean, timeout=120
+        [sys.executable, "-c", code], capture_output=True, text=True, env=clean, timeout=300
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

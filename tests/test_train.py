@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -36,6 +37,7 @@ def start(*lead, dtype=jnp.float64):
 def fit(key: Any = 0, params=None, loss=loss, stream=None, optimizer=ADAM, *, steps=23, **kwargs):
     """A small training; returns (params, rows)."""
     rows = []
+    kwargs.setdefault("log_every", 5)
     kwargs.setdefault("journal", silent_journal(lambda step, row: rows.append((step, row))))
     params = train.fit(
         jax.random.key(key) if isinstance(key, int) else key,
@@ -44,7 +46,7 @@ def fit(key: Any = 0, params=None, loss=loss, stream=None, optimizer=ADAM, *, st
         stream or train.shuffled(DATA, 8),
         optimizer,
         steps=steps,
-        **{"log_every": 5} | kwargs,
+        **kwargs,
     )
     return params, rows
 
@@ -282,8 +284,14 @@ print(json.dumps({"where": sorted(where), "spread": spread["w"].tolist(), "refus
 @pytest.fixture(scope="module")
 def two_devices():
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": "2", "JAX_PLATFORMS": "cpu"}
-    run = [sys.executable, "-c", ON_TWO_DEVICES]
-    done = subprocess.run(run, capture_output=True, text=True, env=environment, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", ON_TWO_DEVICES],
+        cwd=Path(__file__).parents[1],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -1,0 +1,182 @@
+"""Figures of the noise-curvature experiments, from summary and arrays alone."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.colors import SymLogNorm
+from matplotlib.figure import Figure
+
+from feedrun.experiment import Result
+
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#7F7F7F"
+"""Okabe and Ito's colours, told apart with any kind of colour vision."""
+
+
+class Matrix(NamedTuple):
+    """How one of the two matrices that are set against H is looked up and drawn."""
+
+    array: str
+    exponent: str
+    label: str
+    unit: str
+    colour: str
+
+
+MATRICES = (
+    Matrix("C", "gamma_emp", "C", "loss² / weight²", BLUE),
+    Matrix("E2", "gamma_e2", "E[h²]", "loss² / weight⁴", ORANGE),
+)
+FILLED_OPEN = (
+    ("in-sample", "interval_in_sample", ""),
+    ("cross-fit", "interval_crossfit", "_crossfit"),
+)
+
+
+def figures(result: Result) -> Mapping[str, Figure]:
+    """The law, the alignment, the exponents with intervals, the dependence on sample number."""
+    return {
+        "law": law(result),
+        "alignment": alignment(result),
+        "exponents": exponents(result),
+        "samples": samples(result),
+    }
+
+
+def law(result: Result) -> Figure:
+    """C_ii and E[h^2]_ii against H_ii in the eigenbasis of H; one network in front."""
+    fig = Figure(figsize=(9, 4.4), layout="constrained")
+    window = int(result.arrays["window"])
+    for i, (ax, m) in enumerate(zip(fig.subplots(1, 2), MATRICES, strict=True)):
+        H, A = (np.asarray(result.arrays[f"{name}_diag"]) for name in ("H", m.array))
+        for h, a in zip(H[1:], A[1:], strict=True):
+            _dots(ax, h, a, color=GREY, alpha=0.2, ms=3)
+        _dots(ax, H[0], A[0], color=m.colour, alpha=0.3, ms=4)
+        _dots(ax, H[0, :window], A[0, :window], color=m.colour, ms=5)
+        gamma = _repeats(result, m.exponent)[0]
+        low, high = result.arrays["interval_in_sample"][0, i]
+        _slopes(ax, H[0, :window], A[0, :window], gamma, low, high)
+        ax.set(xscale="log", yscale="log", xlabel="curvature $H_{ii}$ (loss / weight²)")
+        ax.set_ylabel(f"{m.label}$_{{ii}}$ ({m.unit})")
+        ax.set_title(f"{m.label} ∝ $H^γ$:  γ = {gamma:.3f}  [{low:.3f}, {high:.3f}]", fontsize=10)
+        ax.legend(loc="upper left", fontsize=8, frameon=False)
+    fig.suptitle("One network: fitted directions in colour, the rest pale; others grey", fontsize=9)
+    return fig
+
+
+def alignment(result: Result) -> Figure:
+    """C in the eigenbasis of H, raw and normalised, beside a random basis."""
+    fig = Figure(figsize=(9.5, 3.3), layout="constrained")
+    raw, own, random = fig.subplots(1, 3)
+    K = result.arrays["heat_C"][0]
+    top = float(np.abs(K).max())
+    norm = SymLogNorm(linthresh=top * 1e-5, vmin=-top, vmax=top)
+    shown = raw.imshow(K, cmap="RdBu_r", norm=norm, interpolation="nearest")
+    ticks = [-top, -top / 1e3, 0, top / 1e3, top]
+    bar = fig.colorbar(shown, ax=raw, shrink=0.8, ticks=ticks, format="%.0e")
+    bar.ax.minorticks_off()
+    bar.ax.tick_params(labelsize=7)
+    raw.set_title("C in the eigenbasis of H (loss² / weight²)", fontsize=9)
+    for ax, name, basis in (
+        (own, "heat_C", "eigenbasis of H"),
+        (random, "heat_C_random", "random basis"),
+    ):
+        R = _coherence(result.arrays[name][0])
+        shown = ax.imshow(R, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+        off = np.abs(R[~np.eye(len(R), dtype=bool)]).mean()
+        ax.set_title(f"R of C, {basis}: mean |R| {off:.3f}", fontsize=9)
+    fig.colorbar(shown, ax=random, shrink=0.8, ticks=[-1, 0, 1]).ax.tick_params(labelsize=7)
+    for ax in (raw, own, random):
+        ax.set_xlabel("direction, stiffest first", fontsize=8)
+        ax.tick_params(labelsize=7)
+    return fig
+
+
+def exponents(result: Result) -> Figure:
+    """Both exponents of every network with bootstrap intervals, in-sample and cross-fit."""
+    fig = Figure(figsize=(7.5, 4.2), layout="constrained")
+    ax = fig.subplots()
+    repeats = len(_repeats(result, "gamma_emp"))
+    for i, m in enumerate(MATRICES):
+        for j, (how, interval, suffix) in enumerate(FILLED_OPEN):
+            gamma = _repeats(result, f"{m.exponent}{suffix}")
+            low, high = np.asarray(result.arrays[interval])[:, i].T
+            offset = 0.16 * (2 * i + j - 1.5)
+            style: dict[str, Any] = {"color": m.colour, "mfc": "white" if j else m.colour}
+            error = np.abs(np.stack([gamma - low, high - gamma]))
+            y, label = np.arange(repeats) + offset, f"{m.label}, {how}"
+            ax.errorbar(gamma, y, xerr=error, fmt="os"[j], ms=5, lw=1.2, label=label, **style)
+            ax.plot(gamma.mean(), repeats + 0.5 + offset, "D", **style)
+    ax.axvline(1, color="black", lw=0.8, ls=":")
+    ax.axhline(repeats, color=GREY, lw=0.5)
+    names = [f"network {r + 1}" for r in range(repeats)]
+    ax.set_yticks([*range(repeats), repeats + 0.5], [*names, "mean"])
+    ax.invert_yaxis()
+    ax.set_xlabel("exponent γ against H, with its 95% bootstrap interval over samples")
+    fig.legend(loc="outside upper center", ncols=4, fontsize=8, frameon=False)
+    return fig
+
+
+def samples(result: Result) -> Figure:
+    """The exponent against measured samples and against N_eff / D, with controls of exponent 1."""
+    fig = Figure(figsize=(9, 4.3), layout="constrained")
+    axes = fig.subplots(1, 2, sharey=True)
+    a = {name: np.asarray(value) for name, value in result.arrays.items()}
+    sizes = np.append(a["subsets"], a["samples"])
+    whole, coverage = _repeats(result, "gamma_emp"), _repeats(result, "n_eff_over_d")
+    for r, gamma in enumerate(whole):
+        inside = np.append(a["ladder_emp_in_sample"][r].mean(1), gamma)
+        outside = a["ladder_emp_crossfit"][r].mean(1)
+        covered = np.append(a["ladder_coverage"][r].mean(1), coverage[r])
+        for ax, x in zip(axes, (sizes, covered), strict=True):
+            named = "networks (C against H)" if r == 0 and ax is axes[0] else None
+            _pair(ax, x, inside, outside, BLUE, named)
+    control = a["control_independent"].mean(0)
+    for row, sigma, colour in zip(control, a["control_sigmas"], (GREEN, PURPLE), strict=False):
+        for ax, x in zip(axes, (a["control_samples"], row[:, 2]), strict=True):
+            named = f"control, true γ = 1, spread σ = {sigma:g}" if ax is axes[0] else None
+            _pair(ax, x, row[:, 0], row[:, 1], colour, named)
+    for ax, x in zip(
+        axes, ("measured samples", "effective samples per weight, $N_{eff}/D$"), strict=True
+    ):
+        ax.axhline(1, color="black", lw=0.8, ls=":")
+        ax.set(xscale="log", xlabel=x)
+    axes[0].set_ylabel("exponent γ (filled: in-sample; open: cross-fit)")
+    fig.legend(loc="outside upper center", ncols=3, fontsize=8, frameon=False)
+    return fig
+
+
+def _pair(ax, x, inside, outside, colour: str, label: str | None) -> None:
+    """In-sample exponents (filled) and cross-fit ones (open, as many as there are)."""
+    ax.plot(x, inside, "o-", color=colour, ms=4, lw=1, label=label)
+    ax.plot(x[: len(outside)], outside, "s--", color=colour, mfc="white", ms=4, lw=1)
+
+
+def _repeats(result: Result, key: str) -> np.ndarray:
+    """One number a repeat."""
+    return np.asarray(result.summary[key], float)
+
+
+def _dots(ax, x, y, **style: Any) -> None:
+    """Points over ten decades of curvature; below, rounding decides."""
+    keep = (x > 1e-10 * x.max()) & (y > 0)
+    ax.plot(x[keep], y[keep], ".", mew=0, **style)
+
+
+def _slopes(ax, x, y, gamma: float, low: float, high: float) -> None:
+    """The fitted line with its band, and slopes 1 and 2, all through the centre of the points."""
+    keep = (x > 0) & (y > 0)
+    u, v = np.log10(x[keep]), np.log10(y[keep])
+    grid = np.array([u.min(), u.mean(), u.max()])
+    line = lambda slope: 10 ** (v.mean() + slope * (grid - u.mean()))  # noqa: E731
+    ax.plot(10**grid, line(gamma), color="black", lw=1.2, label="fit, 95% band")
+    ax.fill_between(10**grid, line(low), line(high), color="black", alpha=0.25, lw=0)
+    ax.plot(10**grid, line(1), color=GREY, lw=1, ls="--", label="slope 1")
+    ax.plot(10**grid, line(2), color=GREY, lw=1, ls=":", label="slope 2")
+
+
+def _coherence(K: np.ndarray) -> np.ndarray:
+    """R_ij = K_ij / sqrt|K_ii K_jj|."""
+    scale = np.sqrt(np.abs(np.diagonal(K)))
+    scale = np.where(scale > 0, scale, np.inf)
+    return K / scale[:, None] / scale[None]

@@ -20,6 +20,13 @@ def uniform(key: Key[Array, ""], shape: tuple[int, ...], *, dtype=float) -> Floa
     return normalise(jax.random.normal(key, shape, dtype))
 
 
+def rotation(key: Key[Array, ""], dimension: int) -> Float[Array, "D D"]:
+    """A random rotation of R^D in a random plane: the product of two reflections."""
+    first, second = uniform(key, (2, dimension))
+    eye = jnp.eye(dimension)
+    return (eye - 2 * jnp.outer(first, first)) @ (eye - 2 * jnp.outer(second, second))
+
+
 def exponential(x: Float[Array, "*T D"], v: Float[Array, "*T D"]) -> Float[Array, "*T D"]:
     """End of the geodesic from x with tangent velocity v: cos|v| x + sin|v| v/|v|."""
     speed = jnp.linalg.norm(v, axis=-1, keepdims=True)

@@ -29,6 +29,12 @@ def test_tangent_is_an_orthogonal_projection():
     np.testing.assert_allclose(sphere.tangent(x, x), 0, atol=1e-15)
 
 
+def test_rotation_is_orthogonal_and_keeps_orientation():
+    turn = sphere.rotation(jax.random.key(0), 4)
+    np.testing.assert_allclose(turn @ turn.T, jnp.eye(4), atol=1e-14)
+    np.testing.assert_allclose(jnp.linalg.det(turn), 1, rtol=1e-12)
+
+
 def test_exponential_walks_the_geodesic_distance():
     x, v = make()
     v = 0.3 * v

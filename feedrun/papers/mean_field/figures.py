@@ -68,7 +68,9 @@ def energy_and_order(arrays) -> Figure:
     handles, labels = axes[1, 0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     starts = arrays["sa_energy"].shape[2]
-    fig.suptitle(f"Energy and order never turn back (median and 5-95% of {starts} starts)")
+    fig.suptitle(
+        f"Energy rises in steps until one cluster is left (median and 5-95% of {starts} starts)"
+    )
     return fig
 
 
@@ -104,12 +106,20 @@ def inner_products(arrays, *, ridges: int = 12) -> Figure:
             )
             ax.axhline(base, color="0.7", linewidth=0.5, zorder=level)
         ax.set(title=title, xlabel="inner product $\\langle x_i, x_j\\rangle$", xlim=(-1.02, 1.02))
-    labels = [f"{times[k]:.2g}" if times[k] < 1e3 else f"{times[k]:.0e}" for k in picked]
-    axes[0].set_yticks(np.arange(len(picked))[::-1], labels)
+    axes[0].set_yticks(np.arange(len(picked))[::-1], [_moment(times[k]) for k in picked])
     axes[0].set_ylabel("time (USA: $e^\\beta t$), downwards")
     beta = arrays["betas"][warmest]
     fig.suptitle(f"All pairs end at inner product 1 ($\\beta$ = {beta:g}; height: root of share)")
     return fig
+
+
+def _moment(t: float) -> str:
+    """A time with two digits: 0.36, 14, 620, 2000, 10^5 beyond."""
+    rounded = float(f"{t:.2g}")
+    if rounded >= 1e4:
+        digits, power = f"{t:.1e}".split("e+")
+        return f"${digits}\\times 10^{{{int(power)}}}$"
+    return f"{rounded:g}"
 
 
 def _between(share: float):
@@ -122,14 +132,16 @@ def snapshots(arrays, *, columns: int = 5) -> Figure:
     """One start on the circle (top) and on S^2 (bottom) at growing times."""
     fig = canvas(11, 5)
     times, circle, ball = (arrays[k] for k in ("portrait_times", "circle_path", "sphere_path"))
-    moments = np.array([0.0, 3.0, 10.0, 50.0, times[-1]])[:columns]
+    moments = np.array([0.0, 3.0, 10.0, 1e3, times[-1]])[:columns]
     picked = [int(np.argmin(np.abs(times - t))) for t in moments]
     turn = np.linspace(0, 2 * np.pi, 200)
     for column, k in enumerate(picked):
         ax = fig.add_subplot(2, columns, column + 1)
         ax.plot(np.cos(turn), np.sin(turn), color="0.8", linewidth=1, zorder=1)
         ax.scatter(*circle[k].T, s=26, color=BLUE, alpha=0.5, linewidths=0, zorder=2)
-        ax.set(aspect="equal", title=f"t = {times[k]:.3g}", xlim=(-1.15, 1.15), ylim=(-1.15, 1.15))
+        ax.set(
+            aspect="equal", title=f"t = {_moment(times[k])}", xlim=(-1.15, 1.15), ylim=(-1.15, 1.15)
+        )
         ax.set_axis_off()
         globe = fig.add_subplot(2, columns, columns + column + 1)
         _globe(globe)
@@ -187,17 +199,11 @@ def contraction(arrays) -> Figure:
     for ax, (flow, title) in zip(axes, FLOW_TITLES.items(), strict=True):
         gaps = np.exp(arrays[f"cone_{flow}"])
         ax.plot(times, gaps.T, color=BLUE if flow == "sa" else GREEN, linewidth=0.8, alpha=0.45)
-        anchor = np.quantile(gaps[:, 0], 0.5) * 30
         rate = equiangular.contraction_rate(0.0, norm="sa")
-        ax.plot(times, anchor * np.exp(-rate * times), "--", color="black", linewidth=1.5)
+        middle = np.median(arrays[f"cone_{flow}"] + rate * times, axis=0)[len(times) // 2]
+        ax.plot(times, np.exp(middle - rate * times), "--", color="black", linewidth=1.5)
         law = "e^{-2t}" if flow == "sa" else "e^{-2e^{\\beta}t}"
-        middle = times[-1] * 0.42
-        ax.annotate(
-            f"predicted ${law}$",
-            (middle, anchor * np.exp(-rate * middle)),
-            xytext=(12, 12),
-            textcoords="offset points",
-        )
+        ax.text(0.05, 0.06, f"dashed: predicted ${law}$", transform=ax.transAxes)
         ax.axhspan(1e-10, 1e-3, color="0.93", zorder=0)
         ax.set(yscale="log", ylim=(1e-16, 50), xlim=(0, times[-1]), title=title)
         ax.set_xlabel(SA_TIME if flow == "sa" else USA_TIME)
@@ -220,8 +226,10 @@ def tokens_on_sphere(arrays) -> FuncAnimation:
         seen = _turned(path[k])
         near.set_offsets(seen[seen[:, 2] >= 0, :2])
         far.set_offsets(seen[seen[:, 2] < 0, :2])
-        ax.set_title(f"SA, $\\beta$ = {arrays['portrait_beta']:g}, t = {times[k]:.3g}", fontsize=10)
+        ax.set_title(
+            f"SA, $\\beta$ = {arrays['portrait_beta']:g}, t = {_moment(times[k])}", fontsize=10
+        )
         return near, far
 
-    still = [*range(len(times)), *[len(times) - 1] * 10]
+    still = [*range(len(times)), *[len(times) - 1] * 6]
     return FuncAnimation(fig, draw, frames=still, interval=100, blit=False)

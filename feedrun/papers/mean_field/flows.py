@@ -14,6 +14,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as Spec
 from jaxtyping import Array, Float, Int
 
 from feedrun.experiment import Journal
@@ -111,21 +113,37 @@ def observe(x: Float[Array, "T D"], beta, cluster_angle, *, bins: int) -> Row:
     )
 
 
-@partial(jax.jit, static_argnames=("norm", "bins"))
-def chunk(swarms, betas, until, cluster_angle, accuracy, *, norm: theory.Norm, bins: int):
+@partial(jax.jit, static_argnames=("norm", "bins", "mesh"))
+def chunk(
+    swarms, betas, until, cluster_angle, accuracy, *, norm: theory.Norm, bins: int, mesh: Mesh
+):
     """All starts at all temperatures at time `until`, and one row of each.
 
-    Starts are a vmap; temperatures run one after the other, so that a slow one (large beta) does
-    not keep the others computing.
+    Starts are split over the mesh and are a vmap on each device; temperatures run one after the
+    other, so that a slow one (large beta) does not keep the others computing.
     """
 
-    def one(args):
-        swarm, beta = args
+    def one(swarm, beta, until, cluster_angle, accuracy):
         swarm = jax.vmap(lambda s: advance(s, beta, until, accuracy, norm=norm))(swarm)
         look = partial(observe, bins=bins)
         return swarm, jax.vmap(look, (0, None, None))(swarm.clock.y, beta, cluster_angle)
 
-    return jax.lax.map(one, (swarms, betas))
+    def every(swarms, betas, *rest):
+        return jax.lax.map(lambda pair: one(*pair, *rest), (swarms, betas))
+
+    split, copied = Spec(None, "starts"), Spec()
+    # Unchecked replication: loops that start from constants would not pass.
+    spread = jax.shard_map(
+        every, mesh=mesh, in_specs=(split, *[copied] * 4), out_specs=split, check_vma=False
+    )
+    return spread(swarms, betas, until, cluster_angle, accuracy)
+
+
+def device_mesh(starts: int) -> Mesh:
+    """The largest number of devices that divides the starts."""
+    devices = jax.devices()
+    parts = max(k for k in range(1, len(devices) + 1) if starts % k == 0)
+    return Mesh(np.array(devices[:parts]), ("starts",))
 
 
 def evolve(
@@ -146,7 +164,7 @@ def evolve(
     """
     swarms = jax.vmap(jax.vmap(start))(x0)
     temperatures = jnp.asarray(list(betas.values()), x0.dtype)
-    step = partial(chunk, norm=norm, bins=bins)
+    step = partial(chunk, norm=norm, bins=bins, mesh=device_mesh(x0.shape[1]))
     shapes = jax.eval_shape(step, swarms, temperatures, times[0], cluster_angle, accuracy)[1]
     rows = jax.tree.map(lambda s: np.zeros((len(times), *s.shape), s.dtype), shapes)
     done, (swarms, rows) = journal.restore((swarms, rows)) or (0, (swarms, rows))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int
 
 from feedrun.maths import ode, sphere
 from feedrun.papers.mean_field import equiangular, theory
@@ -73,7 +73,8 @@ def conservation(
 
 
 def equivariance_error(
-    key: Key[Array, ""],
+    rotation: Float[Array, "D D"],
+    order: Int[Array, "T"],
     x: Float[Array, "T D"],
     alpha: Float[Array, "T"],
     beta: theory.Scalar,
@@ -83,11 +84,6 @@ def equivariance_error(
     steps: int,
 ) -> Float[Array, ""]:
     """A4: flowing a rotated and relabelled start against rotating and relabelling the result."""
-    rotation_key, order_key = jax.random.split(key)
-    u = sphere.uniform(rotation_key, (2, x.shape[1]), dtype=x.dtype)
-    mirror = [jnp.eye(x.shape[1]) - 2 * jnp.outer(a, a) for a in u]
-    rotation = mirror[0] @ mirror[1]
-    order = jax.random.permutation(order_key, len(x))
 
     def flow(x, alpha):
         step = stepper(alpha, beta, dt, norm=norm)

@@ -34,20 +34,22 @@ def measure(
 
     Every second start has unequal masses, uniform on the simplex.
     """
-    x_key, mass_key, turn_key, theta_key, B_key = jax.random.split(key, 5)
+    x_key, mass_key, turn_key, order_key, theta_key, B_key = jax.random.split(key, 6)
     x = sphere.uniform(x_key, (starts, tokens, dimension))
     alpha = _masses(mass_key, starts, tokens)
     theta = jax.random.uniform(theta_key, (starts, tokens), maxval=2 * jnp.pi)
     B = jax.random.normal(B_key, (starts, dimension, dimension))
-    turns = jax.random.split(turn_key, starts)
+    turns = jax.vmap(lambda k: sphere.rotation(k, dimension))(jax.random.split(turn_key, starts))
+    order = jax.random.permutation(order_key, tokens)
     out = _conservation(x, alpha, beta, dt, steps=steps)
 
     def worst(error, *batched, **static):
         runs = [jax.vmap(lambda *a, n=n: error(*a, norm=n, **static))(*batched) for n in FLOWS]
         return jnp.max(jnp.stack(runs))
 
-    def turned(k, x, a, **static):
-        return identities.equivariance_error(k, x, a, beta, dt, steps=PAIRED_STEPS, **static)
+    def turned(turn, x, a, **static):
+        start = turn, order, x, a
+        return identities.equivariance_error(*start, beta, dt, steps=PAIRED_STEPS, **static)
 
     def streamed(x, a, **static):
         return identities.blocked_error(x, a, beta, block=block, **static)

@@ -52,20 +52,18 @@ def tally(claims: Sequence[Mapping[str, Any]]) -> str:
 
 
 def verdict_table(record: Record) -> Table:
-    """The claims of one record as a rich table; readable at 80 columns."""
+    """The claims of one record as a rich grid, two lines a claim; readable at 80 columns."""
     counted = record.run["scale"] != "smoke"
     title = f"{record.run['experiment']}: {tally(record.claims)}"
-    table = Table(title=title if counted else f"{title} (smoke: counts for nothing)")
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("claim", ratio=1)
-    table.add_column("expected", no_wrap=True)
-    table.add_column("measured (95%)", max_width=26)
-    table.add_column("origin", no_wrap=True)
+    table = Table.grid("verdict", "claim", padding=(0, 2), expand=False)
+    table.title = title if counted else f"{title} (smoke: counts for nothing)"
+    table.title_justify = "left"
     for row in record.claims:
-        style = COLOURS[row["verdict"]]
-        verdict = Text(f"{SIGNS[row['verdict']]} {row['verdict']}", style if counted else "dim")
-        claim = Text(row["statement"]) + Text(f"  {row['source']}", "dim")
-        table.add_row(verdict, claim, expected(row), measured(row), row["origin"])
+        style = COLOURS[row["verdict"]] if counted else "dim"
+        found = Text(measured(row), "bold") + Text(f"  expected {expected(row)}")
+        source = Text(f"  {row['origin']}, {row['source']}", "dim")
+        claim = Text(row["statement"]) + Text("\n") + found + source
+        table.add_row(Text(f"{SIGNS[row['verdict']]} {row['verdict']}", style), claim)
     return table
 
 

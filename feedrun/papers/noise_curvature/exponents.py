@@ -50,6 +50,7 @@ def replicates(key, q: Projections, *, count: int) -> Exponents:
     return jax.vmap(exponents)(diagonals(q, weights))
 
 
+@jax.jit
 def gamma_intervals(draws: Exponents) -> Float[Array, "2 2"]:
     """Central 95% of the replicates of gamma_emp and of gamma_e2: rows of (low, high)."""
     gammas = draws.gamma_emp, draws.gamma_e2

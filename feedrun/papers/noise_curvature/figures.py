@@ -44,23 +44,28 @@ def figures(result: Result) -> Mapping[str, Figure]:
 
 
 def law(result: Result) -> Figure:
-    """C_ii and E[h^2]_ii against H_ii in the eigenbasis of H; one network in front."""
-    fig = Figure(figsize=(9, 4.4), layout="constrained")
-    window = int(result.arrays["window"])
+    """C_ii and E[h^2]_ii against H_ii for one network: in-sample, and cross-fit a decade lower."""
+    fig = Figure(figsize=(9, 4.6), layout="constrained")
+    a, window = result.arrays, int(result.arrays["window"])
     for i, (ax, m) in enumerate(zip(fig.subplots(1, 2), MATRICES, strict=True)):
-        H, A = (np.asarray(result.arrays[f"{name}_diag"]) for name in ("H", m.array))
-        for h, a in zip(H[1:], A[1:], strict=True):
-            _dots(ax, h, a, color=GREY, alpha=0.2, ms=3)
-        _dots(ax, H[0], A[0], color=m.colour, alpha=0.3, ms=4)
-        _dots(ax, H[0, :window], A[0, :window], color=m.colour, ms=5)
-        gamma = _repeats(result, m.exponent)[0]
-        low, high = result.arrays["interval_in_sample"][0, i]
-        _slopes(ax, H[0, :window], A[0, :window], gamma, low, high)
+        H, A = (np.asarray(a[f"{name}_diag"])[0] for name in ("H", m.array))
+        _dots(ax, H[window:], A[window:], floor=1e-10 * H[0], color=m.colour, alpha=0.15)
+        both = (
+            (FILLED_OPEN[0], H[:window], A[:window], m.colour),
+            (FILLED_OPEN[1], a["H_crossfit_diag"][0], a[f"{m.array}_crossfit_diag"][0] / 10, GREEN),
+        )
+        for (how, interval, suffix), x, y, colour in both:
+            _dots(ax, x, y, floor=0, color=colour)
+            gamma = _repeats(result, f"{m.exponent}{suffix}")[0]
+            low, high = a[interval][0, i]
+            name = f"{how}: γ = {gamma:.3f}  [{low:.3f}, {high:.3f}]"
+            _line(ax, x, y, gamma, (low, high), color=colour, label=name)
+        _line(ax, H[:window], A[:window], 1, color="black", ls="--", label="slope 1")
+        _line(ax, H[:window], A[:window], 2, color="black", ls=":", label="slope 2")
         ax.set(xscale="log", yscale="log", xlabel="curvature $H_{ii}$ (loss / weight²)")
-        ax.set_ylabel(f"{m.label}$_{{ii}}$ ({m.unit})")
-        ax.set_title(f"{m.label} ∝ $H^γ$:  γ = {gamma:.3f}  [{low:.3f}, {high:.3f}]", fontsize=10)
+        ax.set_ylabel(f"{m.label}$_{{ii}}$ ({m.unit}); cross-fit: divided by 10")
+        ax.set_title(f"{m.label} against H, network 1", fontsize=10)
         ax.legend(loc="upper left", fontsize=8, frameon=False)
-    fig.suptitle("One network: fitted directions in colour, the rest pale; others grey", fontsize=9)
     return fig
 
 
@@ -157,22 +162,21 @@ def _repeats(result: Result, key: str) -> np.ndarray:
     return np.asarray(result.summary[key], float)
 
 
-def _dots(ax, x, y, **style: Any) -> None:
-    """Points over ten decades of curvature; below, rounding decides."""
-    keep = (x > 1e-10 * x.max()) & (y > 0)
-    ax.plot(x[keep], y[keep], ".", mew=0, **style)
+def _dots(ax, x, y, *, floor: float, **style: Any) -> None:
+    """Points above `floor`; ten decades below the stiffest direction rounding decides."""
+    keep = (x > floor) & (y > 0)
+    ax.plot(x[keep], y[keep], ".", mew=0, ms=4, **style)
 
 
-def _slopes(ax, x, y, gamma: float, low: float, high: float) -> None:
-    """The fitted line with its band, and slopes 1 and 2, all through the centre of the points."""
+def _line(ax, x, y, slope: float, band: tuple[float, float] | None = None, **style: Any) -> None:
+    """A power law through the centre of the points, with a band of exponents."""
     keep = (x > 0) & (y > 0)
     u, v = np.log10(x[keep]), np.log10(y[keep])
     grid = np.array([u.min(), u.mean(), u.max()])
     line = lambda slope: 10 ** (v.mean() + slope * (grid - u.mean()))  # noqa: E731
-    ax.plot(10**grid, line(gamma), color="black", lw=1.2, label="fit, 95% band")
-    ax.fill_between(10**grid, line(low), line(high), color="black", alpha=0.25, lw=0)
-    ax.plot(10**grid, line(1), color=GREY, lw=1, ls="--", label="slope 1")
-    ax.plot(10**grid, line(2), color=GREY, lw=1, ls=":", label="slope 2")
+    ax.plot(10**grid, line(slope), lw=1, **style)
+    if band is not None:
+        ax.fill_between(10**grid, *map(line, band), color=style["color"], alpha=0.25, lw=0)
 
 
 def _coherence(K: np.ndarray) -> np.ndarray:

@@ -20,12 +20,14 @@ Arrays = dict[str, np.ndarray]
 class Rung(NamedTuple):
     """Exponents of n samples in their own basis, and of n others in that same basis.
 
-    `coverage` is N_eff / D of the first n, `draws` are bootstrap replicates of the second fit.
+    `coverage` is N_eff / D of the first n; `others` are the diagonals of the second n samples,
+    `draws` bootstrap replicates of their fit.
     """
 
     inside: Exponents
     outside: Exponents
     coverage: float
+    others: curvature.Diagonals
     draws: Exponents
 
 
@@ -101,10 +103,12 @@ def rung(
     m = layer.moments(params, ours)
     V = jnp.asarray(spectra.eigh_descending(m.H)[1][:, :window])
     q = layer.projections(params, theirs, V)
+    others = curvature.diagonals(q, jnp.ones(size, V.dtype))
     return Rung(
         exponents.exponents(curvature.moment_diagonals(m, V)),
-        exponents.exponents(curvature.diagonals(q, jnp.ones(size, V.dtype))),
+        exponents.exponents(others),
         float(spectra.participation_ratio(kap[order[:size]]) / len(V)),
+        others,
         exponents.replicates(key, q, count=replicates),
     )
 
@@ -174,7 +178,7 @@ def _ladder_metrics(rungs: list[list[Rung]], sizes: Sequence[int]) -> Metrics:
 
 
 def _ladder_arrays(rungs: list[list[Rung]]) -> Arrays:
-    """(sizes, splits) arrays of both exponents, and pooled replicates of the largest size."""
+    """(sizes, splits) arrays of both exponents; of the largest size a law and pooled replicates."""
     grid = lambda f: np.array([[float(f(r)) for r in row] for row in rungs])  # noqa: E731
     pooled = jax.tree.map(lambda *x: jnp.concatenate(x), *[r.draws for r in rungs[-1]])
     return {
@@ -183,6 +187,7 @@ def _ladder_arrays(rungs: list[list[Rung]]) -> Arrays:
         "ladder_emp_crossfit": grid(lambda r: r.outside.gamma_emp),
         "ladder_e2_crossfit": grid(lambda r: r.outside.gamma_e2),
         "ladder_coverage": grid(lambda r: r.coverage),
+        **{f"{k}_crossfit_diag": np.asarray(v) for k, v in rungs[-1][0].others._asdict().items()},
         "interval_crossfit": np.asarray(exponents.gamma_intervals(pooled)),
     }
 

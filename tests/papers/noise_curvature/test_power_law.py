@@ -14,7 +14,12 @@ from feedrun.config import RUN_KEYS
 from feedrun.experiment import judge, silent_journal
 from feedrun.papers.noise_curvature import law
 from feedrun.papers.noise_curvature.layer import cross_entropy_layer, float64
-from feedrun.papers.noise_curvature.power_law import EXPERIMENT, PowerLaw, cosine_by_epoch
+from feedrun.papers.noise_curvature.power_law import (
+    EXPERIMENT,
+    PowerLaw,
+    cosine_by_epoch,
+    known_laws,
+)
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 
@@ -88,6 +93,14 @@ def test_cross_fit_of_a_sample_with_itself_is_the_in_sample_fit():
     )
     np.testing.assert_allclose(r.outside[0], r.inside[0], rtol=1e-6)
     np.testing.assert_allclose(r.outside[1], r.inside[1], rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_controls_hold_at_full_size():
+    summary, _ = known_laws(config("laptop"), jax.random.key(0))
+    known = [c for c in EXPERIMENT.claims if c.name.startswith("control")]
+    assert len(known) == 7
+    assert {c.name: judge(c, summary).verdict for c in known} == {c.name: "holds" for c in known}
 
 
 def _network(widths, B):

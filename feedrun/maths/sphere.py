@@ -1,5 +1,7 @@
 """The unit sphere S^{D-1} in R^D: points, tangent vectors, distances."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
@@ -15,7 +17,9 @@ def tangent(x: Float[Array, "*T D"], v: Float[Array, "*T D"]) -> Float[Array, "*
     return v - jnp.sum(x * v, axis=-1, keepdims=True) * x
 
 
-def uniform(key: Key[Array, ""], shape: tuple[int, ...], *, dtype=float) -> Float[Array, "*T D"]:
+def uniform(
+    key: Key[Array, ""], shape: tuple[int, ...], *, dtype: Any = float
+) -> Float[Array, "*T D"]:
     """Points of shape (..., D), uniform on the sphere: normalised Gaussians."""
     return normalise(jax.random.normal(key, shape, dtype))
 

@@ -40,7 +40,7 @@ def clustering(result: Result) -> dict[str, Any]:
     }
 
 
-def canvas(width: float, height: float) -> Figure:
+def canvas(width, height) -> Figure:
     """An empty figure in inches, drawn without pyplot."""
     fig = Figure(figsize=(width, height), dpi=110, layout="constrained")
     FigureCanvasAgg(fig)
@@ -86,14 +86,16 @@ def inner_products(arrays, *, ridges: int = 12) -> Figure:
     axes = fig.subplots(1, 2, sharey=True)
     warmest = int(np.argmax(arrays["betas"]))
     times = arrays["times"]
-    picked = np.unique(np.linspace(1, len(times) - 1, ridges).astype(int))
+    busy = (arrays["sa_pairs"] + arrays["usa_pairs"])[:, warmest, :-1].any(axis=1)
+    last = min(int(busy.sum()), len(times) - 1)  # the first row with every pair at 1
+    picked = np.unique(np.linspace(1, last, ridges).astype(int))
     for ax, (flow, title) in zip(axes, FLOW_TITLES.items(), strict=True):
         counts = arrays[f"{flow}_pairs"][:, warmest].astype(float)
         edges = np.linspace(-1, 1, counts.shape[1] + 1)
         middles = (edges[1:] + edges[:-1]) / 2
         for level, k in enumerate(picked):
             share = np.sqrt(counts[k] / counts[k].sum())
-            colour = _between(k / len(times))
+            colour = _between(level / len(picked))
             base = len(picked) - 1 - level
             ax.fill_between(
                 middles,
@@ -131,7 +133,8 @@ def _between(share: float):
 def snapshots(arrays, *, columns: int = 5) -> Figure:
     """One start on the circle (top) and on S^2 (bottom) at growing times."""
     fig = canvas(11, 5)
-    times, circle, ball = (arrays[k] for k in ("portrait_times", "circle_path", "sphere_path"))
+    times, circle = arrays["portrait_times"], arrays["circle_path"]
+    ball = _facing(arrays["sphere_path"])
     moments = np.array([0.0, 3.0, 10.0, 1e3, times[-1]])[:columns]
     picked = [int(np.argmin(np.abs(times - t))) for t in moments]
     turn = np.linspace(0, 2 * np.pi, 200)
@@ -145,7 +148,7 @@ def snapshots(arrays, *, columns: int = 5) -> Figure:
         ax.set_axis_off()
         globe = fig.add_subplot(2, columns, columns + column + 1)
         _globe(globe)
-        _tokens(globe, _turned(ball[k]))
+        _tokens(globe, ball[k])
     beta = arrays["portrait_beta"]
     fig.suptitle(
         f"{circle.shape[1]} tokens under SA, $\\beta$ = {beta:g}: on the circle (top) and on the "
@@ -184,6 +187,14 @@ def _turned(x):
     return x @ np.stack([right, np.cross(towards, right), towards], axis=1)
 
 
+def _facing(path):
+    """A path as the viewer sees it, turned so that it ends near the middle of the visible half."""
+    last = path[-1, 0]
+    side = np.deg2rad(35) - np.arctan2(last[1], last[0])
+    cos, sin, up = np.cos(side), np.sin(side), 1 if last[2] >= 0 else -1
+    return _turned(path @ np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, up]]))
+
+
 def _tokens(ax, seen):
     """Two scatters: tokens on the near side in full colour, those behind pale."""
     front = seen[:, 2] >= 0
@@ -214,21 +225,20 @@ def contraction(arrays) -> Figure:
 
 def tokens_on_sphere(arrays) -> FuncAnimation:
     """Tokens gathering on S^2, one frame a stored time (even in log time)."""
-    fig = canvas(3.6, 3.8)
-    ax = fig.subplots()
+    fig = Figure(figsize=(3.6, 3.9), dpi=110)
+    FigureCanvasAgg(fig)
+    ax = fig.add_axes((0.02, 0.0, 0.96, 0.9))
+    caption = fig.text(0.5, 0.94, "", ha="center", fontsize=10)
     _globe(ax)
-    times, path = arrays["portrait_times"], arrays["sphere_path"]
-    first = _turned(path[0])
-    near = ax.scatter(*first[:, :2].T, s=22, color=RED, alpha=0.55, linewidths=0, zorder=3)
-    far = ax.scatter(*first[:, :2].T, s=12, color=SKY, alpha=0.3, linewidths=0, zorder=1)
+    times, path = arrays["portrait_times"], _facing(arrays["sphere_path"])
+    near = ax.scatter([], [], s=22, color=RED, alpha=0.55, linewidths=0, zorder=3)
+    far = ax.scatter([], [], s=12, color=SKY, alpha=0.3, linewidths=0, zorder=1)
 
     def draw(k):
-        seen = _turned(path[k])
+        seen = path[k]
         near.set_offsets(seen[seen[:, 2] >= 0, :2])
         far.set_offsets(seen[seen[:, 2] < 0, :2])
-        ax.set_title(
-            f"SA, $\\beta$ = {arrays['portrait_beta']:g}, t = {_moment(times[k])}", fontsize=10
-        )
+        caption.set_text(f"SA, $\\beta$ = {arrays['portrait_beta']:g}, t = {_moment(times[k])}")
         return near, far
 
     still = [*range(len(times)), *[len(times) - 1] * 6]

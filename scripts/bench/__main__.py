@@ -68,7 +68,7 @@ def _measure(asked: argparse.Namespace, setup: dict[str, Any]) -> dict[str, Any]
         for case in importlib.import_module(f"scripts.bench.{group}").cases():
             case = reduced(case, quick=asked.quick, peers=asked.peers == "auto")
             rounds = asked.rounds or (3 if asked.quick else 7)
-            outcomes.append(run_case(case, rounds=rounds, seed=asked.seed))
+            outcomes.append(run_case(case, rounds=rounds, seed=asked.seed, retry=not asked.quick))
             print("\n" + "\n".join(table.lines(outcomes[-1])), flush=True)
     return {
         "machine": machine.describe(setup),

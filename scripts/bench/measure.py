@@ -60,8 +60,8 @@ def paired_ratio(ours: tuple[float, ...], theirs: tuple[float, ...]) -> Spread:
     return spread(np.asarray(theirs) / np.asarray(ours))
 
 
-def run_case(case: Case, *, rounds: int, seed: int) -> Outcome:
-    """Check and time every contestant; once more if the machine was busy with something else."""
+def run_case(case: Case, *, rounds: int, seed: int, retry: bool = True) -> Outcome:
+    """Check and time every contestant; `retry` once if the machine was busy with other things."""
     with jax.enable_x64(case.x64):
         inputs = case.inputs(seed)
         calls, rows = _checked(case, inputs)
@@ -70,7 +70,7 @@ def run_case(case: Case, *, rounds: int, seed: int) -> Outcome:
         if case.work:
             calls["ceiling"] = ceilings.matmul(case.work.dtype), 1.0
         timed, cores, load = _timed(calls, rounds)
-        if load is not None and load > DISTURBED:
+        if retry and load is not None and load > DISTURBED:
             timed, cores, load = _timed(calls, rounds)
     state = "disturbed" if load is not None and load > DISTURBED else "ok"
     rows = {

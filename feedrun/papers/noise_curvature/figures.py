@@ -55,7 +55,7 @@ def law(result: Result) -> Figure:
             (FILLED_OPEN[1], a["H_crossfit_diag"][0], a[f"{m.array}_crossfit_diag"][0] / 10, GREEN),
         )
         for (how, interval, suffix), x, y, colour in both:
-            _dots(ax, x, y, floor=0, color=colour)
+            _dots(ax, x, y, floor=0.0, color=colour)
             gamma = _repeats(result, f"{m.exponent}{suffix}")[0]
             low, high = a[interval][0, i]
             name = f"{how}: γ = {gamma:.3f}  [{low:.3f}, {high:.3f}]"

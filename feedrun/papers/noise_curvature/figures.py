@@ -60,8 +60,8 @@ def law(result: Result) -> Figure:
             low, high = a[interval][0, i]
             name = f"{how}: γ = {gamma:.3f}  [{low:.3f}, {high:.3f}]"
             _line(ax, x, y, gamma, (low, high), color=colour, label=name)
-        _line(ax, H[:window], A[:window], 1, color="black", ls="--", label="slope 1")
-        _line(ax, H[:window], A[:window], 2, color="black", ls=":", label="slope 2")
+        _line(ax, H[:window], A[:window], 1.0, color="black", ls="--", label="slope 1")
+        _line(ax, H[:window], A[:window], 2.0, color="black", ls=":", label="slope 2")
         ax.set(xscale="log", yscale="log", xlabel="curvature $H_{ii}$ (loss / weight²)")
         ax.set_ylabel(f"{m.label}$_{{ii}}$ ({m.unit}); cross-fit: divided by 10")
         ax.set_title(f"{m.label} against H, network 1", fontsize=10)

@@ -208,6 +208,14 @@ def test_other_numbers_compile_nothing():
     assert np.linalg.norm(slow["w"]) < np.linalg.norm(first["w"])
 
 
+def test_tuned_reaches_into_a_chain_and_refuses_unknown_names():
+    chain = optax.chain(optax.clip(1.0), optax.inject_hyperparams(optax.sgd)(0.01))
+    still, _ = fit(optimizer=train.tuned(chain, learning_rate=0.0))
+    assert float(jnp.abs(still["w"]).max()) == 0.0
+    with pytest.raises(KeyError, match="rate"):
+        fit(optimizer=train.tuned(chain, rate=0.1))
+
+
 def test_weakly_typed_and_shared_params_are_copied_and_left_intact():
     shared = jnp.ones(3)
     params = {"w": shared, "again": shared, "scale": 1.0}

@@ -62,7 +62,7 @@ def plain(outcome: Outcome) -> dict[str, Any]:
 
 def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     """Time of each contestant in `before` over that in `after`, by case: above 1 is faster now."""
-    yield f"{'case, contestant':{WIDTH + 20}}{'before':>10}{'after':>10}{'before/after':>16}"
+    yield f"{'case, contestant':{WIDTH + 20}}{'before':>14}{'after':>14}{'before/after':>16}"
     old = {case["name"]: case for case in before["cases"]}
     for case in after["cases"]:
         for name, row in case["rows"].items():
@@ -72,10 +72,10 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str
 
 def _change(earlier: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     if not (earlier.get("seconds") and row["seconds"]):
-        return f"{earlier.get('status', 'absent'):>10}{row['status']:>10}"
+        return f"{earlier.get('status', 'absent'):>14}{row['status']:>14}"
     old, new = spread(earlier["seconds"]), spread(row["seconds"])
     relative = old.half_iqr / old.median + new.half_iqr / new.median
     ratio = Spread(old.median / new.median, old.median / new.median * relative)
     change = f"{ratio.median:.2f} +-{ratio.half_iqr:.2f}"
     doubt = "   disturbed" if "disturbed" in (earlier["status"], row["status"]) else ""
-    return f"{_time(old.median):>10}{_time(new.median):>10}{change:>16}{doubt}"
+    return f"{_time(old.median):>14}{_time(new.median):>14}{change:>16}{doubt}"

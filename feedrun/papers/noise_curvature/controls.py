@@ -76,17 +76,14 @@ CLAIMS = (
     ),
 )
 
-DRAWS = 8
-"""Exponents of few heavy-tailed samples scatter: a repeat's number is the mean of so many."""
 
-
-def measured(key, *, planted: int, softmax: int, dependent: int) -> dict[str, float]:
-    """One value each of the controls with so many samples."""
+def measured(key, *, planted: int, softmax: int, dependent: int, draws: int) -> dict[str, float]:
+    """One value each of the controls with so many samples; `draws` average out heavy tails."""
     planted_key, softmax_key, dependent_key = jax.random.split(key, 3)
     found = {
         **_planted(planted_key, samples=planted),
         **_softmax(softmax_key, samples=softmax),
-        "dependent_recovered": _dependent(dependent_key, samples=dependent),
+        "dependent_recovered": _dependent(dependent_key, samples=dependent, draws=draws),
     }
     return {f"control_{name}": float(value) for name, value in found.items()}
 
@@ -115,8 +112,8 @@ def _softmax(key, *, samples: int):
     return {"softmax_gamma": exponents(d).gamma_emp, "softmax_ratio": ratio}
 
 
-@partial(jax.jit, static_argnames="samples")
-def _dependent(key, *, samples: int):
+@partial(jax.jit, static_argnames=("samples", "draws"))
+def _dependent(key, *, samples: int, draws: int):
     """The share of a true excess over 1 that the cross-fit sees; the true axes see all of it."""
     at = jnp.arange(200) / 200
     bands = partial(theory.planted_bands, at=at, samples=samples, s=0.4, sigma=1.5, width=0.2)
@@ -125,7 +122,7 @@ def _dependent(key, *, samples: int):
         first, second = (bands(k) for k in jax.random.split(key))
         return _rank_one_slope(second, _basis(first)), _rank_one_slope(second, jnp.eye(len(at)))
 
-    cross_fit, true = jax.lax.map(draw, jax.random.split(key, DRAWS))
+    cross_fit, true = jax.lax.map(draw, jax.random.split(key, draws))
     return (cross_fit.mean() - 1) / (true.mean() - 1)
 
 
@@ -153,19 +150,24 @@ def _rank_one_slope(f: theory.RankOne, V):
     return fits.power_law(H, E2).slope
 
 
-@partial(jax.jit, static_argnames=("samples", "sigma"))
-def _mean_independent(key, *, samples: int, sigma: float):
+@partial(jax.jit, static_argnames=("samples", "sigma", "draws"))
+def _mean_independent(key, *, samples: int, sigma: float, draws: int):
     draw = partial(independent, samples=samples, sigma=sigma)
-    draws = max(1, 1000 * DRAWS // samples)  # large draws scatter less and cost more
     return jax.lax.map(draw, jax.random.split(key, draws)).mean(0)
 
 
-def independent_grid(keys, *, samples: Sequence[int], sigmas: Sequence[float]) -> np.ndarray:
-    """Means of `independent`: (repeat, sigma, samples, [in-sample, cross-fit, N_eff / D])."""
+def independent_grid(
+    keys, *, samples: Sequence[int], sigmas: Sequence[float], draws: int
+) -> np.ndarray:
+    """Means of `independent`: (repeat, sigma, samples, [in-sample, cross-fit, N_eff / D]).
+
+    `draws` of the first size; larger ones scatter less and cost more, so they get fewer.
+    """
+    fewer = {n: max(1, draws * samples[0] // n) for n in samples}
 
     def row(key, sigma):
         each = zip(jax.random.split(key, len(samples)), samples, strict=True)
-        return [_mean_independent(k, samples=n, sigma=sigma) for k, n in each]
+        return [_mean_independent(k, samples=n, sigma=sigma, draws=fewer[n]) for k, n in each]
 
     def table(key):
         each = zip(jax.random.split(key, len(sigmas)), sigmas, strict=True)

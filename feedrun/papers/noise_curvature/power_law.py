@@ -74,6 +74,7 @@ class Controls(Config):
     planted: Count
     softmax: Count
     dependent: Count
+    draws: Count
     independent: Annotated[list[Count], Field(min_length=1)]
     sigmas: Annotated[list[Positive], Field(min_length=1)]
 
@@ -171,8 +172,9 @@ def known_laws(cfg: PowerLaw, key) -> tuple[dict[str, list[float]], dict[str, np
     known_key, grid_key = (jax.random.split(k, cfg.repeats) for k in jax.random.split(key))
     c = cfg.controls
     sizes = {"planted": c.planted, "softmax": c.softmax, "dependent": c.dependent}
-    rows = [controls.measured(k, **sizes) for k in known_key]
-    grid = controls.independent_grid(grid_key, samples=c.independent, sigmas=c.sigmas)
+    rows = [controls.measured(k, **sizes, draws=c.draws) for k in known_key]
+    shape = {"samples": c.independent, "sigmas": c.sigmas, "draws": c.draws}
+    grid = controls.independent_grid(grid_key, **shape)
     metrics = {name: [row[name] for row in rows] for name in rows[0]}
     metrics["control_independent_in_sample"] = grid[:, 0, 0, 0].tolist()
     metrics["control_independent_crossfit"] = grid[:, 0, 0, 1].tolist()

@@ -111,7 +111,12 @@ def diagonals(q: Projections, weights: Float[Array, "*R B"]) -> Diagonals:
 
 def moment_diagonals(m: Moments, V: Float[Array, "P K"]) -> Diagonals:
     """The same from the matrices: v^T C v, v^T H v and v^T E2 v for the columns v of V."""
-    return Diagonals(*((V * (A @ V)).sum(0) for A in m))
+    return Diagonals(*(along(A, V) for A in m))
+
+
+def along(A: Float[Array, "P P"], V: Float[Array, "P K"]) -> Float[Array, "K"]:
+    """The quadratic forms v^T A v for the columns v of V."""
+    return (V * (A @ V)).sum(0)
 
 
 def _chunked_sum(add, start, xs, *, chunk):

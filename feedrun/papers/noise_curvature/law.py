@@ -101,11 +101,12 @@ def rung(
     """Basis and diagonals from the first `size` samples of `order`, diagonals of the next ones."""
     ours, theirs = (jax.tree.map(lambda x: x[i], xs) for i in (order[:size], order[size:][:size]))
     m = layer.moments(params, ours)
-    V = jnp.asarray(spectra.eigh_descending(m.H)[1][:, :window])
+    lam, V = (jnp.asarray(x[..., :window]) for x in spectra.eigh_descending(m.H))
     q = layer.projections(params, theirs, V)
+    own = curvature.Diagonals(curvature.along(m.C, V), lam, curvature.along(m.E2, V))
     others = curvature.diagonals(q, jnp.ones(size, V.dtype))
     return Rung(
-        exponents.exponents(curvature.moment_diagonals(m, V)),
+        exponents.exponents(own),
         exponents.exponents(others),
         float(spectra.participation_ratio(kap[order[:size]]) / len(V)),
         others,

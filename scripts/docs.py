@@ -25,6 +25,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 KEPT = ("id", "experiment", "paper", "scale", "seed", "target", "config", "code", "versions",
         "device", "machine", "x64", "started", "resumed")  # fmt: skip
+HARMLESS = ("experiment=", "force=", "quiet=", "wandb=")
 BLOCK = re.compile(r"<!-- (verdicts|value|papers)([^>]*?) -->(.*?)<!-- end -->", re.DOTALL)
 
 
@@ -56,7 +57,8 @@ def newest(outputs: Path) -> list[Path]:
     found = {}
     for record in store.records(outputs):
         run = record.run
-        laptop = run["scale"] == "laptop" and run["seed"] == 0 and not run["overrides"][1:]
+        changed = [word for word in run["overrides"] if not word.startswith(HARMLESS)]
+        laptop = run["scale"] == "laptop" and run["seed"] == 0 and not changed
         if record.state == "complete" and run["experiment"] in known and laptop:
             found[run["experiment"]] = record.folder
     return list(found.values())

@@ -40,7 +40,13 @@ def measured(row: Mapping[str, Any]) -> str:
 
 
 def tally(claims: Sequence[Mapping[str, Any]]) -> str:
-    """'12 hold, 1 fails, 2 undecided'."""
+    """'12 hold, 1 fails, 2 undecided; rivals: 1 holds': a rival that holds speaks against."""
+    own = _counts([row for row in claims if row["origin"] != "rival"])
+    rivals = _counts([row for row in claims if row["origin"] == "rival"])
+    return "; ".join([own or "no claims", *([f"rivals: {rivals}"] if rivals else [])])
+
+
+def _counts(claims: Sequence[Mapping[str, Any]]) -> str:
     counts = Counter(row["verdict"] for row in claims)
     words = {"holds": ("holds", "hold"), "fails": ("fails", "fail")}
     parts = []
@@ -48,7 +54,7 @@ def tally(claims: Sequence[Mapping[str, Any]]) -> str:
         if counts[verdict]:
             one, many = words.get(verdict, (verdict, verdict))
             parts.append(f"{counts[verdict]} {one if counts[verdict] == 1 else many}")
-    return ", ".join(parts) or "no claims"
+    return ", ".join(parts)
 
 
 def verdict_table(record: Record) -> Table:

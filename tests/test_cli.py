@@ -254,7 +254,9 @@ def test_feed_shows_the_papers_and_the_last_verdicts(tmp_path):
     assert code == 0
     for arxiv in ("2602.05600", "2602.17744", "2602.04915", "2512.01868"):
         assert arxiv in out
-    assert "Does SGD find a line?" in out and "last: laptop, seed 0: 1 holds, 1 fails" in out
+    assert (
+        "Does SGD find a line?" in out and "last: laptop, seed 0: 1 holds; rivals: 1 fails" in out
+    )
 
 
 def test_help_of_an_experiment_shows_its_commented_yaml(capsys):

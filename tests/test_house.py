@@ -154,4 +154,4 @@ def test_a_fifth_paper_is_one_folder_and_one_yaml(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "SGD finds the line" in done.stdout
     feed = run().stdout
-    assert "On Adding One" in feed and "fifth_adding" in feed and "1 holds, 1 fails" in feed
+    assert "On Adding One" in feed and "fifth_adding" in feed and "1 holds; rivals: 1 fails" in feed

@@ -40,8 +40,10 @@ def test_measured_value_with_its_interval(change, text):
 
 
 def test_tally_counts_verdicts_in_plain_words():
-    rows = [{"verdict": v} for v in ("holds", "holds", "fails", "undecided")]
+    rows = [{"verdict": v, "origin": "paper"} for v in ("holds", "holds", "fails", "undecided")]
     assert report.tally(rows) == "2 hold, 1 fails, 1 undecided"
+    rival = {"verdict": "holds", "origin": "rival"}
+    assert report.tally([*rows[:1], rival]) == "1 holds; rivals: 1 holds"
     assert report.tally([]) == "no claims"
 
 

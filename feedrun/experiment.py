@@ -153,7 +153,7 @@ def judge(claim: Claim, summary: Summary) -> Judgement:
 def estimate(value: Any) -> tuple[float, float | None, float | None, int]:
     """(value, low, high, n) of one summary entry; no interval for fewer than 3 repeats."""
     if isinstance(value, Estimate):
-        return *map(float, value), 1
+        return float(value.value), float(value.low), float(value.high), 1
     if np.ndim(value) == 0:
         return float(value), float(value), float(value), 1
     repeats = np.asarray(value, float)

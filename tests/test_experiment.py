@@ -39,4 +39,5 @@ def test_missing_bound_is_unbounded():
 def test_judgement_keeps_what_was_measured():
     judged = judge(BETWEEN, {"x": [1.4, 1.5, 1.6]})
     assert judged.value == pytest.approx(1.5) and judged.n == 3
-    assert judged.low < 1.5 < judged.high  # pyright: ignore[reportOptionalOperand]
+    assert judged.low is not None and judged.high is not None
+    assert judged.low < 1.5 < judged.high

@@ -16,9 +16,10 @@ def mean_interval(
     """Two-sided confidence interval for the mean of independent repeats, values (R,).
 
     From 8 repeats on the percentile bootstrap with Hesterberg's (2015, sec. 5.3) small-sample
-    widening (the percentile at which normal values give the width of the t interval); below, where resamples of so few values cannot reach far enough (the widest possible
-    interval, [min, max], covers 75% at R = 3), Student's t. Deterministic for a given seed.
-    Raises ValueError for fewer than 3 repeats or non-finite values.
+    widening (the percentile at which normal values give the width of the t interval). Below,
+    resamples of so few values cannot reach far enough (the widest possible interval, [min, max],
+    covers 75% at R = 3): Student's t. Deterministic for a given seed. Raises ValueError for fewer
+    than 3 repeats or non-finite values.
     """
     values = np.asarray(values, float)
     repeats = len(values)

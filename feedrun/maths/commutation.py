@@ -37,7 +37,7 @@ def coherence(K: Float[Array, "P P"]) -> Float[Array, "P P"]:
 def mean_coherence(K: Float[Array, "P P"]) -> Scalar:
     """The mean of |R_ij| over the pairs i != j whose diagonal entries are not 0."""
     R = jnp.abs(coherence(K))
-    alive = (jnp.diagonal(K) != 0).sum()
+    alive = (jnp.diagonal(K) != 0).sum(dtype=K.dtype)
     return (R.sum() - jnp.trace(R)) / (alive * (alive - 1))
 
 

@@ -61,7 +61,7 @@ def _log_means(x, y):
     """Mean log10 of both coordinates over the positive points."""
     keep = positive(x, y)
     logs = [jnp.where(keep, jnp.log10(jnp.where(keep, z, 1)), 0) for z in (x, y)]
-    return tuple(z.sum() / keep.sum() for z in logs)
+    return tuple(z.sum() / keep.sum(dtype=x.dtype) for z in logs)
 
 
 def _centred_logs(x, y):

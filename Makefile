@@ -24,10 +24,10 @@ smoke: $(VENV)/.run          ## every experiment in configs/ at scale=smoke
 	set -e; for path in configs/experiment/*.yaml; do \
 	  $(FEEDRUN) experiment=$$(basename $$path .yaml) scale=smoke force=true; done
 
-bench: $(VENV)/.run          ## full benchmark, under ten minutes
+bench: $(VENV)/.run          ## full benchmark, about ten minutes with peers
 	$(BIN)/python -m scripts.bench
 
-bench-quick: $(VENV)/.run    ## under a minute
+bench-quick: $(VENV)/.run    ## its quick part, about three minutes with peers
 	$(BIN)/python -m scripts.bench --quick
 
 docs: $(VENV)/.run           ## redraw docs/ and the README's tables from outputs/

@@ -147,10 +147,9 @@ def _hydra(words: list[str], folders: list[Path]) -> int:
         return _say(complaints.hydra_line(error, words, folders), 2)
     except OSError as error:
         return _say(complaints.os_line(error, "outputs"), 2)
-    failed = sum(code == 1 for code in codes)
     if len(codes) > 1 and any(codes):
         _say(f"{sum(map(bool, codes))} of {len(codes)} runs did not finish", 1)
-    return 1 if failed else max(codes, default=0)
+    return 1 if 1 in codes else max(codes, default=0)
 
 
 def _terminated(number: int, frame: Any) -> None:

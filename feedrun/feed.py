@@ -58,7 +58,7 @@ def feed(console: Console, config_folders: Sequence[Path], outputs: Path) -> Non
     """Print the feed."""
     last = {}
     for record in store.records(outputs):
-        if record.state == "complete":
+        if record.state == "complete" and record.run["scale"] != "smoke":  # smoke never counts
             last[record.run["experiment"]] = record
     found = list(entries(config_folders))
     known = paper_list()

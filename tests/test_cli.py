@@ -250,6 +250,7 @@ def test_broken_yaml_is_one_line_and_exit_code_2(change, line, tmp_path, monkeyp
 
 def test_feed_shows_the_papers_and_the_last_verdicts(tmp_path):
     feedrun(tmp_path, "experiment=lab", "wandb=disabled", "-q")
+    feedrun(tmp_path, "experiment=lab", "wandb=disabled", "-q", "scale=smoke")
     code, out, _ = feedrun(tmp_path)
     assert code == 0
     for arxiv in ("2602.05600", "2602.17744", "2602.04915", "2512.01868"):

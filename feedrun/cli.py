@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from feedrun import complaints
+from feedrun import commands, complaints
 from feedrun.words import HELP
 
 INTERRUPTED = 130
@@ -41,6 +41,8 @@ def _command(words: list[str]) -> int:
 
         print(version("feedrun"))
         return 0
+    if words and words[0] in commands.COMMANDS:
+        return commands.COMMANDS[words[0]](words[1:])
     if "-h" in words or "--help" in words:
         return _help(words)
     folders = [config_folder(), *_own_folders(words)]

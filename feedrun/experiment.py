@@ -78,8 +78,8 @@ class Journal(NamedTuple):
 
     log(step, metrics):      write one row of named finite numbers (a repeat axis is a list).
     progress(done, total, metrics={}): move the bar; costs nothing when called often.
-    save(step, state, final=False): checkpoint a pytree (arrays, typed keys); the runner skips
-                             saves that come too soon after the last one unless `final`.
+    save(step, state, final=False) -> bool: checkpoint a pytree (arrays, typed keys); the runner
+                             skips saves that come too soon after the last one unless `final`.
     restore(like):           (step, state) of the last checkpoint, or None; `like` gives the tree.
     scope(name):             the same journal for one part of the run: its metrics are written as
                              "name/metric", its steps count from 0, its checkpoint is its own.
@@ -87,7 +87,7 @@ class Journal(NamedTuple):
 
     log: Callable[[int, Mapping[str, Any]], None]
     progress: Callable[..., None]
-    save: Callable[..., None]
+    save: Callable[..., bool]
     restore: Callable[[Any], tuple[int, Any] | None]
     scope: Callable[[str], Journal]
 
@@ -97,7 +97,7 @@ def silent_journal(log: Callable[[int, Mapping[str, Any]], None] | None = None) 
     journal = Journal(
         log=log or (lambda step, metrics: None),
         progress=lambda done, total, metrics=None: None,
-        save=lambda step, state, final=False: None,
+        save=lambda step, state, final=False: False,
         restore=lambda like: None,
         scope=lambda name: journal,
     )
@@ -110,6 +110,10 @@ class Experiment(NamedTuple):
     run(cfg, key, journal) does the work; figures(result) draws: file stem -> matplotlib Figure
     (saved as PNG) or Animation (saved as GIF), from summary and arrays alone, so that they can be
     drawn again from the record. `x64` asks for float64 while this experiment runs.
+
+    many(cfgs, keys, journal) -> a Result a run does several runs in one compiled program, where
+    their configs differ only in `numbers` (dotted keys of values that change no shape) and seeds;
+    see `feedrun.together`.
     """
 
     config: type[Config]
@@ -118,6 +122,8 @@ class Experiment(NamedTuple):
     figures: Callable[[Result], Mapping[str, Any]]
     reduce: Callable[..., Any] | None = None
     x64: bool = False
+    many: Callable[[Any, Any, Journal], list[Result]] | None = None
+    numbers: tuple[str, ...] = ()
 
 
 class Judgement(NamedTuple):

@@ -97,17 +97,18 @@ class DiskJournal:
         self.last_step[scope] = step
         self.mirror(row)
 
-    def save(self, scope: str, step: int, state: Any, final: bool) -> None:
-        """Checkpoint `state` unless the last one is younger than `every` seconds."""
+    def save(self, scope: str, step: int, state: Any, final: bool) -> bool:
+        """Checkpoint `state` unless the last one is younger than `every` seconds; did it?"""
         now = time.monotonic()
         if not final and now - self.saved_at < self.every:
-            return
+            return False
         import jax
 
         leaves = {f"leaf{i}": to_numpy(x) for i, x in enumerate(jax.tree.leaves(state))}
         about = {"step": step, "rows": self.counts[scope], "scope": scope}
         store.write_arrays(self._path(scope), about | leaves)
         self.saved_at = now
+        return True
 
     def restore(self, scope: str, like: Any) -> tuple[int, Any] | None:
         """The scope's last (step, state), or None. Raises ValueError where it does not fit."""

@@ -1,0 +1,54 @@
+"""A sweep on disk: which runs one command asked for, and how far each of them is.
+
+outputs/sweeps/<name>-<hash>/
+  sweep.json      the points of the grid in order, each with its config id and its record's folder
+  logs/<id>.log   what the run printed, where it ran in a process of its own
+The records themselves lie where those of single runs lie; a sweep only points at them.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from feedrun import store
+
+
+class Job(NamedTuple):
+    """One point of the grid: its record, and the values that distinguish it from the others."""
+
+    id: str
+    experiment: str
+    folder: Path
+    values: Mapping[str, Any]
+
+
+class Sweep(NamedTuple):
+    """What sweep.json says; `table` is what a named sweep wants to be shown as, or None."""
+
+    folder: Path
+    name: str
+    words: list[str]
+    jobs: list[Job]
+    table: Mapping[str, Any] | None
+
+
+def read(folder: Path) -> Sweep:
+    """The sweep in `folder`. Raises ValueError, naming the file, where there is none."""
+    found = store.read_json(folder / "sweep.json")
+    try:
+        jobs = [
+            Job(j["id"], j["experiment"], folder.parent.parent / j["folder"], j["values"])
+            for j in found["jobs"]
+        ]
+        return Sweep(folder, found["name"], found["words"], jobs, found["table"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder / 'sweep.json'} is no sweep: {error!r}") from error
+
+
+def write(sweep: Sweep) -> None:
+    """Write sweep.json; record folders are kept relative to the outputs folder."""
+    outputs = sweep.folder.parent.parent
+    jobs = [{**job._asdict(), "folder": str(job.folder.relative_to(outputs))} for job in sweep.jobs]
+    sweep.folder.mkdir(parents=True, exist_ok=True)
+    content = {"name": sweep.name, "words": sweep.words, "table": sweep.table, "jobs": jobs}
+    store.write_json(sweep.folder / "sweep.json", content)

@@ -60,6 +60,18 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> list[str]:
     return found
 
 
+def check_scale(scale: str, name: str, job: Any) -> None:
+    """Every scale but laptop (the experiment's own yaml) needs its small yaml."""
+    from feedrun.config import BadInput
+
+    sources = [source.path for source in job.runtime.config_sources if source.schema == "file"]
+    have = [p.stem for s in sources for p in sorted((Path(s) / "scale" / name).glob("*.yaml"))]
+    if scale not in ("laptop", *have):
+        raise BadInput(
+            f"experiment {name} has no scale {scale}; it has {', '.join(['laptop', *have])}"
+        )
+
+
 def yaml_line(error: Any) -> str:
     """file:line: what the YAML parser stumbled over."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)

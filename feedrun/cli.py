@@ -3,6 +3,7 @@
 Neither jax, flax nor wandb is imported before a run starts: `feedrun --help` stays quick.
 """
 
+import importlib.util
 import itertools
 import os
 import signal
@@ -136,6 +137,8 @@ def _hydra(words: list[str], folders: list[Path]) -> int:
     options = [w for w in words if w not in settings]
     if any(w.startswith(("hydra/launcher=", "hydra.launcher.", "sweep=")) for w in settings):
         options = ["--multirun", *[w for w in options if w not in ("-m", "--multirun")]]
+    if "hydra/launcher=slurm" in settings and not importlib.util.find_spec("submitit"):
+        return _say("launcher=slurm needs one more package: pip install 'feedrun[slurm]'", 2)
     sys.argv = ["feedrun", *options, *settings]  # options first
     sys.path.insert(0, os.getcwd())  # where a user's own experiments live
     signal.signal(signal.SIGTERM, _terminated)
@@ -195,9 +198,8 @@ def _job(cfg: Any) -> int:
 
     job = HydraConfig.get()
     try:
-        name = str(job.runtime.choices["experiment"])
+        name = complaints.chosen_experiment(cfg.scale, job)
         composed: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-        complaints.check_scale(composed["scale"], name, job)
         return _launch(composed, name, list(job.overrides.task))
     except (BadInput, OmegaConfBaseException) as error:
         return _say(complaints.hydra_line(error, [], []), 2)

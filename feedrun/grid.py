@@ -3,7 +3,9 @@
 Hydra finds plugins in the namespace package `hydra_plugins`; `register` puts this module there.
 """
 
+import contextlib
 import copy
+import dataclasses
 import functools
 import sys
 import types
@@ -11,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
@@ -18,7 +21,7 @@ from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 
-from feedrun import complaints, jobs, pool
+from feedrun import complaints, jobs, pool, slurm
 from feedrun.config import BadInput
 from feedrun.jobs import Execute, Point
 
@@ -71,7 +74,7 @@ class _Launcher(Launcher):
         choices = self.config.hydra.runtime.choices
         swept = jobs.launch(
             points,
-            name=choices.get("sweep") or points[0].name,
+            name=choices.get("sweep") or "+".join(dict.fromkeys(p.name for p in points))[:60],
             words=sys.argv[1:],
             execute=self.execute(),
             retries=self.retries,
@@ -108,6 +111,33 @@ class InlineLauncher(_Launcher):
         return jobs.inline
 
 
+class SlurmLauncher(_Launcher):
+    """A SLURM cluster; the settings are those of hydra-submitit-launcher."""
+
+    def __init__(self, *, retries: int, batch: int, **queue: Any):
+        super().__init__(retries=retries, batch=batch)
+        del queue["submitit_folder"]  # jobs are noted in the folder of the sweep
+        self.queue = {
+            k: OmegaConf.to_object(v) if OmegaConf.is_config(v) else v for k, v in queue.items()
+        }
+
+    def execute(self) -> Execute:
+        """See `slurm.run`."""
+        return functools.partial(slurm.run, queue=self.queue)
+
+
+def _slurm_settings() -> None:
+    """Tell Hydra the settings of `launcher=slurm`: those of hydra-submitit-launcher, and ours."""
+    from hydra_plugins.hydra_submitit_launcher.config import SlurmQueueConf
+
+    settings = dataclasses.make_dataclass(
+        "FeedrunSlurm",
+        [("retries", int, 1), ("batch", int, 1), ("_target_", str, f"{MODULE}.SlurmLauncher")],
+        bases=(SlurmQueueConf,),
+    )
+    ConfigStore.instance().store(group="hydra/launcher", name="feedrun_slurm", node=settings)
+
+
 def _at_least(name: str, value: Any, least: int) -> int:
     if not isinstance(value, int) or value < least:
         raise BadInput(f"launcher.{name}: expected a whole number of {least} or more, got {value}")
@@ -124,7 +154,9 @@ def register() -> None:
             package.__path__ = []
             sys.modules["hydra_plugins"] = package
     sys.modules[MODULE] = sys.modules[__name__]
-    for plugin in (GridSweeper, LocalLauncher, InlineLauncher):
+    with contextlib.suppress(ImportError):
+        _slurm_settings()
+    for plugin in (GridSweeper, LocalLauncher, InlineLauncher, SlurmLauncher):
         plugin.__module__ = MODULE
         Plugins.instance().register(plugin)
 
@@ -162,8 +194,7 @@ def _base(
 ) -> tuple[DictConfig, str]:
     """The config that a choice of files gives, without Hydra's own part, and its experiment."""
     cfg = loader.load_sweep_config(master, list(files))
-    name = str(cfg.hydra.runtime.choices["experiment"])
-    complaints.check_scale(cfg.scale, name, cfg.hydra)
+    name = complaints.chosen_experiment(cfg.scale, cfg.hydra)
     with open_dict(cfg):
         del cfg["hydra"]
     return cfg, name

@@ -107,9 +107,9 @@ def progress_words(progress: Mapping[str, Any]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """'41 s', '3:12' (minutes), '2:03:12'."""
+    """'1.4 s', '41 s', '3:12' (minutes), '2:03:12'."""
     if seconds < 60:
-        return f"{seconds:.0f} s"
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -81,9 +81,19 @@ class _Worker:
             return Ending("failed", f"no end within {timeout:g} s; stopped (launcher.timeout)")
         return None
 
+    def dismiss(self) -> None:
+        """Ask it to end: an idle one by its closed pipe, a working one by SIGTERM."""
+        self.pipe.close()
+        if self.unit:
+            self.process.terminate()
+
     def stop(self) -> None:
         """SIGTERM, and SIGKILL for who does not listen."""
         self.process.terminate()
+        self.gone()
+
+    def gone(self) -> None:
+        """Wait for its end; SIGKILL after a while."""
         self.process.join(GRACE)
         self.process.kill()
         self.process.join()
@@ -126,9 +136,9 @@ def run(
             screen.tick()
     finally:
         for one in crew:
-            one.process.terminate()
+            one.dismiss()
         for one in crew:
-            one.stop()
+            one.gone()
 
 
 def _next(queue: list[Unit]) -> Unit | None:

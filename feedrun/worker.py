@@ -27,6 +27,7 @@ def main(pipe: Connection, parent: int, cores: Sequence[int], gpu: str | None) -
         while True:
             tasks, log = pipe.recv()
             pipe.send(_attempt(tasks, log))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _attempt(tasks: Sequence[work.Task], log: Path) -> work.Ending:

@@ -21,7 +21,7 @@ FLOORS = {
     "report": 6, "feed": 6,
     "config": 5, "runner": 5, "journal": 5, "sinks": 5, "store": 5, "progress": 5,
     "provenance": 5, "process": 5, "sweep": 5, "conclusion": 5, "work": 5, "pool": 5, "worker": 5,
-    "batches": 5, "live": 5, "jobs": 5,
+    "batches": 5, "live": 5, "jobs": 5, "slurm": 5,
     "papers": 4,
     "train": 3, "streams": 3, "layout": 3, "experiment": 3, "together": 3,
     "models": 2, "tasks": 2,

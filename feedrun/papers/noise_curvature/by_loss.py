@@ -89,7 +89,7 @@ CLAIMS = (
 RIVAL = (
     Claim(
         "exponent_is_finite_sample",
-        "with cross-entropy the cross-fit exponent is near 1: superlinearity is chosen by the sample",
+        "with cross-entropy the cross-fit exponent is near 1: the sample chooses superlinearity",
         "sec. 5; claim 20",
         "rival",
         "gamma_emp_crossfit_cross_entropy",

@@ -1,6 +1,7 @@
 """The experiment at its smoke scale, and the pieces that only it has."""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -44,14 +45,11 @@ NOT_MEASURED = {
 }
 
 
-def composed(*words):
-    """The dict that Hydra makes of a command line."""
+def composed(*words) -> dict[str, Any]:
+    """What Hydra makes of a command line."""
     with initialize_config_dir(str(CONFIGS), version_base=None):
-        plain = OmegaConf.to_container(
-            compose("config", ["experiment=noise_power_law", *words]), resolve=True
-        )
-    assert isinstance(plain, dict)
-    return plain
+        whole: Any = compose("config", ["experiment=noise_power_law", *words])
+    return dict(OmegaConf.to_container(whole, resolve=True))
 
 
 def config(scale, **changes):

@@ -48,8 +48,9 @@ NOT_MEASURED = {
 def composed(*words) -> dict[str, Any]:
     """What Hydra makes of a command line."""
     with initialize_config_dir(str(CONFIGS), version_base=None):
-        whole: Any = compose("config", ["experiment=noise_power_law", *words])
-    return dict(OmegaConf.to_container(whole, resolve=True))
+        whole = compose("config", ["experiment=noise_power_law", *words])
+    plain: Any = OmegaConf.to_container(whole, resolve=True)
+    return plain
 
 
 def config(scale, **changes):
@@ -105,6 +106,13 @@ def test_figures_draw(run, tmp_path):
         assert (tmp_path / f"{stem}.png").stat().st_size < 200_000
 
 
+def test_law_is_drawn_over_the_directions_that_are_fitted(run):
+    """Flat directions, ten decades below the stiffest, would squeeze all others into a corner."""
+    for ax in EXPERIMENT.figures(run[1])["law"].axes:
+        x = np.concatenate([np.asarray(line.get_xdata(), float) for line in ax.lines])
+        assert x.min() > 1e-11 * x.max()
+
+
 @pytest.mark.parametrize("scale", ["laptop", "gpu", "paper"])
 def test_every_scale_is_a_valid_config(scale):
     assert config(scale).training == config("laptop").training
@@ -153,7 +161,7 @@ def test_every_cell_of_the_table_trains_the_supplements_network_for_the_papers_s
         PowerLaw.model_validate({k: v for k, v in cell.items() if k in PowerLaw.model_fields})
         for loss in points["loss"].split(",")
         for layer in points["layer"].split(",")
-        for cell in [composed("+sweep=noise_table", f"loss={loss}", f"layer={layer}")]
+        for cell in [composed("sweep=noise_table", f"loss={loss}", f"layer={layer}")]
     ]
     assert {c.layer for c in cells} == set(by_loss.SUPPLEMENT)
     assert all(tuple(c.widths) == by_loss.SUPPLEMENT_WIDTHS for c in cells)

@@ -155,13 +155,16 @@ def test_every_column_of_the_table_is_measured_under_every_loss(run):
     assert set(TABLE["table"]["show"]) <= set(run[1].summary)
 
 
-def test_every_cell_of_the_table_trains_the_supplements_network_for_the_papers_steps():
+@pytest.mark.parametrize("scale", ["laptop", "gpu", "paper"])
+def test_every_cell_of_the_table_trains_the_supplements_network_for_the_papers_steps(scale):
     points = TABLE["hydra"]["sweeper"]["params"]
     cells = [
         PowerLaw.model_validate({k: v for k, v in cell.items() if k in PowerLaw.model_fields})
         for loss in points["loss"].split(",")
         for layer in points["layer"].split(",")
-        for cell in [composed("sweep=noise_table", f"loss={loss}", f"layer={layer}")]
+        for cell in [
+            composed("sweep=noise_table", f"scale={scale}", f"loss={loss}", f"layer={layer}")
+        ]
     ]
     assert {c.layer for c in cells} == set(by_loss.SUPPLEMENT)
     assert all(tuple(c.widths) == by_loss.SUPPLEMENT_WIDTHS for c in cells)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
 from jaxtyping import Array, Float, Int, Key
 
@@ -224,13 +224,16 @@ def evolve(
     """
     runs, replicas = theta.shape[:2]
     swarms = jax.vmap(jax.vmap(start, (0, None)), (0, None))(theta, lag)
-    step = partial(chunk, scheme=scheme, mesh=device_mesh(replicas))
+    mesh = device_mesh(replicas)
     total = times.shape[1]
     rows = Row(*(np.zeros((runs, replicas, total)) for _ in Row._fields))
     done, (swarms, rows) = journal.restore((swarms, rows)) or (0, (swarms, rows))
+    # Laid out as a chunk returns them, or the second chunk would be compiled again.
+    swarms = jax.device_put(swarms, NamedSharding(mesh, Spec(None, "starts")))
     for first in range(done, total, rows_a_chunk):
         until = times[:, first : first + rows_a_chunk]
-        swarms, new = step(swarms, betas, jnp.asarray(until), turn, tolerance)
+        grid = jnp.asarray(until)
+        swarms, new = chunk(swarms, betas, grid, turn, tolerance, scheme=scheme, mesh=mesh)
         _refuse_stuck(swarms, until[:, -1])
         last = first + until.shape[1]
         rows = jax.tree.map(lambda old, part: _filled(old, first, part), rows, new)

@@ -6,6 +6,7 @@ What should come out: uniform random tokens in high dimension meet when the equi
 scalar ODE) says so, under every normalisation; their end is exponential, a power law or e^{-sqrt}.
 """
 
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import jax
@@ -77,8 +78,9 @@ def many(cfgs: list[Phase], keys, journal: Journal) -> list[Result]:
     exact = identities(cfg, betas, theories)
     results = []
     for k, own in enumerate(cfgs):
-        mine = jax.tree.map(lambda leaf, k=k: np.asarray(leaf)[k], (rows, first, exact))
-        results.append(result(own, theories[k], times[k], *mine))
+        mine = jax.tree.map(lambda leaf, k=k: np.asarray(leaf)[k], (rows, first))
+        errors = {name: float(values[k]) for name, values in exact.items()}
+        results.append(result(own, theories[k], times[k], mine[0], mine[1], errors))
     return results
 
 
@@ -93,7 +95,7 @@ def identities(cfg: Phase, betas, theories: list[Theory]) -> dict[str, np.ndarra
     """Claims A9 and A39 at these temperatures, from orthonormal tokens."""
     scheme, n = cfg.scheme, cfg.tokens
     times = np.stack([np.linspace(0, 1.2 * it.crossing, TRUTH_ROWS) for it in theories])
-    lag, turn = schemes.start_lag(cfg.radius, scheme=scheme), cfg.switch
+    lag = schemes.start_lag(cfg.radius, scheme=scheme)
     turn = schemes.turn_time(cfg.switch, scheme=scheme)
     gaps = phase_flow.orthonormal_gaps(
         betas, lag, jnp.asarray(times), turn, TRUTH_TOLERANCE, n=n, scheme=scheme
@@ -114,20 +116,21 @@ def result(
     times: np.ndarray,
     rows: phase_flow.Row,
     first: phase_flow.Beginning,
-    exact: dict[str, np.ndarray],
+    errors: dict[str, float],
 ) -> Result:
     """Summary and arrays of one run."""
-    crossed = measures.crossings(times, rows.median)
-    summary = {name: float(value) for name, value in exact.items()}
-    summary |= crossing_summary(cfg, theory, crossed) | rates(cfg, theory, times, rows.mean)
+    median, mean = np.asarray(rows.median), np.asarray(rows.mean)
+    crossed = measures.crossings(times, median)
+    summary = errors | crossing_summary(cfg, theory, crossed)
+    summary |= rates(cfg, theory, times, mean)
     formula = schemes.initial_speed(cfg.beta, cfg.radius, n=cfg.tokens, scheme=cfg.scheme)
     scale = np.sqrt(np.log(cfg.tokens) / cfg.tokens) + np.log(cfg.tokens) / cfg.dimension
     summary["initial_speed_ratio"] = (first.speed / formula).tolist()
     summary["pull_ratio"] = (first.pull / scale).tolist()
     arrays = {
         "own_times": times,
-        "pairs_met": rows.met,
-        "mean_gap": rows.mean,
+        "pairs_met": np.asarray(rows.met),
+        "mean_gap": mean,
         "crossed_at": crossed,
         "model_gap": theory.model.gap(times),
         "predicted": np.array(theory.crossing),
@@ -168,13 +171,13 @@ def depth(cfg: Phase, u: float) -> float:
 
 
 def rates(cfg: Phase, theory: Theory, times: np.ndarray, gaps: np.ndarray) -> dict[str, Any]:
-    """Final rates of the tokens (one a start that came so far) and of the model, under their law."""
-    law, how = schemes.SCHEMES[cfg.scheme].law, {"scheme": cfg.scheme}
-    ends = [theory.model.time_to(gap) for gap in reversed(measures.WINDOW)]
-    fine = np.linspace(*ends, 50)[1:-1]
-    found = [measures.final_rate(times, gap, cfg.switch, **how) for gap in gaps]
-    tokens = [rate for rate in found if rate is not None]
-    model = measures.final_rate(fine, theory.model.gap(fine), cfg.switch, **how)
+    """Final rates, named by law: of the tokens (one a start that came so far), of the model."""
+    law, rate = schemes.SCHEMES[cfg.scheme].law, partial(measures.final_rate, scheme=cfg.scheme)
+    last, first = (theory.model.time_to(gap) for gap in measures.WINDOW)
+    fine = np.linspace(first, last, 50)[1:-1]
+    found = [rate(times, gap, cfg.switch) for gap in gaps]
+    tokens = [slope for slope in found if slope is not None]
+    model = rate(fine, theory.model.gap(fine), cfg.switch)
     summary = {f"{law}_rate": tokens or None, f"{law}_rate_model": model}
     return {name: value for name, value in summary.items() if value is not None}
 

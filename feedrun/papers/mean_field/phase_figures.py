@@ -79,16 +79,21 @@ def approach(arrays) -> Figure:
     ax.plot(u, arrays["model_gap"], "--", color="black", label="equiangular model")
     ax.axhspan(1e-10, 1e-6, color="0.93", zorder=0, label="window of the fit")
     ax.set(yscale="log", ylim=(FLOOR, 3), ylabel="mean of $1-\\langle x_i, x_j\\rangle$")
-    law = ENDS[schemes.SCHEMES[str(arrays["scheme"])].law]
+    law = ENDS[schemes.SCHEMES[_scheme(arrays)].law]
     _finish(fig, arrays, f"The end is a line: $1-\\rho \\sim {law}$")
     return fig
+
+
+def _scheme(arrays) -> Any:
+    """The scheme's name, out of an array of one string."""
+    return str(arrays["scheme"])
 
 
 def _frame(arrays, end: float):
     """An axis over the scheme's own time, with the depth above where it is another quantity."""
     fig = canvas(7, 4.6)
     ax = fig.subplots()
-    scheme, end = str(arrays["scheme"]), min(end, float(arrays["own_times"][-1]))
+    scheme, end = _scheme(arrays), min(end, float(arrays["own_times"][-1]))
     ax.set(xlim=(0, end), xlabel=time_label(scheme))
     ax.grid(alpha=0.25)
     if schemes.SCHEMES[scheme].law != "exponential":
@@ -108,7 +113,7 @@ def _depth_axis(ax, end: float, scheme: Name, *, switch: float, ticks: int = 7) 
 
 
 def _finish(fig: Figure, arrays, title: str) -> None:
-    scheme, starts = TITLES[str(arrays["scheme"])], arrays["pairs_met"].shape[0]
+    scheme, starts = TITLES[_scheme(arrays)], arrays["pairs_met"].shape[0]
     sizes = f"$n$ = {arrays['tokens']}, $d$ = {arrays['dimension']}, $\\beta$ = {arrays['beta']:g}"
     fig.suptitle(f"{title}\n{scheme}, {sizes}, {starts} starts", fontsize=11)
     handles, labels = fig.axes[0].get_legend_handles_labels()

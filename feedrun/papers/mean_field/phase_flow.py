@@ -6,7 +6,7 @@ time, see `schemes`) and its own beta; both are traced, so that all runs share o
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -104,9 +104,7 @@ def advance(swarm: Swarm, beta, until, turn, tolerance, *, scheme: Name) -> Swar
 
         def field(state):
             # Seen from a stage off the sphere the formula pulls back: a stiff mode.
-            return schemes.velocity(
-                sphere.normalise(state[0]), state[1], beta, late, scheme=scheme
-            )
+            return schemes.velocity(sphere.normalise(state[0]), state[1], beta, late, scheme=scheme)
 
         stop = jnp.where(u < turn, jnp.minimum(until, turn), until)
         clock = ode.adaptive_step(
@@ -137,7 +135,8 @@ def observe(theta: Float[Array, "T D"]) -> Row:
     def below(level):
         return jnp.sum(gaps < level)
 
-    return Row(below(MET) / pairs, _median(below, pairs, theta.dtype), jnp.sum(square) / (n - 1))
+    met = below(MET).astype(theta.dtype) / pairs
+    return Row(met, _median(below, pairs, theta.dtype), jnp.sum(square) / (n - 1))
 
 
 def _median(below, pairs: int, dtype):
@@ -218,7 +217,7 @@ def evolve(
     rows_a_chunk: int,
     journal: Journal,
 ) -> Row:
-    """Rows (K, R, S) of every start of every run through its own times (K, S).
+    """Rows (K, R, S), in numpy, of every start of every run through its own times (K, S).
 
     Logs and checkpoints after each chunk of rows; a run killed in between resumes there exactly.
     """
@@ -226,7 +225,8 @@ def evolve(
     swarms = jax.vmap(jax.vmap(start, (0, None)), (0, None))(theta, lag)
     mesh = device_mesh(replicas)
     total = times.shape[1]
-    rows = Row(*(np.zeros((runs, replicas, total)) for _ in Row._fields))
+    blank: Any = np.zeros((runs, replicas, total))
+    rows = Row(blank, blank, blank)
     done, (swarms, rows) = journal.restore((swarms, rows)) or (0, (swarms, rows))
     # Laid out as a chunk returns them, or the second chunk would be compiled again.
     swarms = jax.device_put(swarms, NamedSharding(mesh, Spec(None, "starts")))
@@ -259,6 +259,6 @@ def _refuse_stuck(swarms: Swarm, until: np.ndarray) -> None:
         )
 
 
-def _metrics(u: np.ndarray, row: Row) -> dict[str, np.ndarray]:
+def _metrics(u: np.ndarray, row: Any) -> dict[str, np.ndarray]:
     """One number a run: own time, mean share of pairs that met, mean gap."""
     return {"own_time": u, "pairs_met": row.met.mean(axis=1), "gap": row.mean.mean(axis=1)}

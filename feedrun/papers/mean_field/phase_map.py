@@ -48,26 +48,28 @@ def phase_map(runs: Runs) -> Figure:
     axes = fig.subplots(1, len(dimensions), sharey=True, squeeze=False)[0]
     last = max(float(result.arrays["own_times"][-1]) for _, result in runs)
     times = np.geomspace(1.0, last, COLUMNS)
-    every = sorted({own.beta for own, _ in runs})
-    curve = np.linspace(every[0], every[-1], 41)
+    every = np.array(sorted({own.beta for own, _ in runs}))
+    first, last_step = np.diff(every)[[0, -1]] / 2
+    curve = np.linspace(max(every[0] - first, 0.0), every[-1] + last_step, 41)
     crossing = [_crossing(cfg, beta) for beta in curve]
-    mesh = None
+    meshes = []
     for ax, dimension in zip(axes, dimensions, strict=True):
         mine = [(own.beta, result) for own, result in runs if own.dimension == dimension]
         betas = sorted({beta for beta, _ in mine})
         shares = np.stack([_share(mine, beta, times) for beta in betas])
-        mesh = ax.pcolormesh(
-            times, betas, shares, cmap="RdBu_r", vmin=0, vmax=1, shading="nearest", rasterized=True
-        )
+        how = {"cmap": "RdBu_r", "vmin": 0, "vmax": 1, "rasterized": True}
+        meshes.append(ax.pcolormesh(times, betas, shares, shading="nearest", **how))
+        ax.plot(crossing, curve, color="white", linewidth=3.5)
         ax.plot(crossing, curve, color="black", linewidth=1.8)
+        ax.set_facecolor("0.85")  # beyond the end of a run
         ax.set(xscale="log", title=f"$d$ = {dimension}", xlabel=time_label(cfg.scheme))
         ax.set(yticks=betas if len(betas) < 12 else ax.get_yticks(), xlim=(times[0], times[-1]))
         ax.xaxis.label.set_size(9)
     axes[0].set_ylabel("inverse temperature $\\beta$")
-    fig.colorbar(mesh, ax=axes, label="pairs with $\\langle x_i, x_j\\rangle > 0.999$")
+    fig.colorbar(meshes[-1], ax=axes, label="pairs with $\\langle x_i, x_j\\rangle > 0.999$")
     fig.suptitle(
         f"{TITLES[cfg.scheme]}, $n$ = {cfg.tokens}: where random tokens have met; "
-        "curve: the equiangular model"
+        "curve: the model; grey: not waited for"
     )
     return fig
 
@@ -78,10 +80,13 @@ def _crossing(cfg: Any, beta: float) -> float:
 
 
 def _share(mine: list[tuple[float, Result]], beta: float, times: np.ndarray) -> np.ndarray:
-    """Share of pairs that met at `times`, averaged over the runs at this temperature."""
-    curves = [
-        np.interp(times, result.arrays["own_times"], result.arrays["pairs_met"].mean(axis=0))
-        for own, result in mine
-        if own == beta
-    ]
+    """Share of pairs that met at `times`, averaged over the runs at this temperature.
+
+    Where a run ended before all had met, what came later is not known (NaN).
+    """
+    curves = []
+    for own, result in mine:
+        if own == beta:
+            u, met = result.arrays["own_times"], result.arrays["pairs_met"].mean(axis=0)
+            curves.append(np.interp(times, u, met, right=1.0 if met[-1] == 1 else np.nan))
     return np.mean(curves, axis=0)

@@ -12,6 +12,9 @@ from feedrun.papers.mean_field.schemes import Name
 WINDOW = (1e-10, 1e-6)
 """Mean gaps between which a final rate is fitted: late enough for the law, above rounding."""
 
+DEEP = 500.0
+"""Power laws are fitted from this depth on: they hold for t + const, whose const must be small."""
+
 ROOM = 10.0
 """Own time from gaps of 1e-3 to the end of the window (ln 1e7 / 2 = 8.1) and a little more."""
 
@@ -31,13 +34,15 @@ def crossings(times: Float[np.ndarray, "S"], medians: Float[np.ndarray, "R S"]) 
     """Own time at which half of the pairs have met, one a start; inf where they never have.
 
     Between rows the logarithm of the median gap is taken to be linear, as it is near the end.
+    No pair may have met at the first time.
     """
-    met = medians < MET
-    k = np.maximum(np.argmax(met, axis=1), 1)
-    after, before = (np.log(np.take_along_axis(medians, (k - d)[:, None], 1))[:, 0] for d in (0, 1))
-    share = (before - np.log(MET)) / (before - after)
-    found = times[k - 1] + share * (times[k] - times[k - 1])
-    return np.where(met.any(axis=1), found, np.inf)
+    found = np.full(len(medians), np.inf)
+    for r in np.flatnonzero((medians < MET).any(axis=1)):
+        k = int(np.argmax(medians[r] < MET))
+        before, after = np.log(medians[r, k - 1 : k + 1])
+        share = (before - np.log(MET)) / (before - after)
+        found[r] = times[k - 1] + share * (times[k] - times[k - 1])
+    return found
 
 
 def median(values: np.ndarray) -> Estimate | None:
@@ -66,6 +71,8 @@ def law_time(u: np.ndarray, switch: float, *, scheme: Name) -> np.ndarray:
 def final_rate(u: np.ndarray, gap: np.ndarray, switch: float, *, scheme: Name) -> float | None:
     """Slope of ln(gap) against the scheme's `law_time` in WINDOW; None for fewer than 3 points."""
     inside = (gap > WINDOW[0]) & (gap < WINDOW[1])
+    if schemes.SCHEMES[scheme].law in ("square", "inverse"):
+        inside[inside] = schemes.log_depth(u[inside], switch, scheme=scheme) >= np.log(DEEP)
     if inside.sum() < 3:
         return None
     x = law_time(u[inside], switch, scheme=scheme)

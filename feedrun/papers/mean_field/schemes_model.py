@@ -6,7 +6,7 @@ y = -ln(1 - rho) the approach to rho = 1 keeps all its digits, and ends as y = 2
 Source: Rigollet (2512.01868), section 6; the formulas in (rho, r) are derived from it.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.integrate import OdeSolution, solve_ivp
@@ -18,7 +18,8 @@ from feedrun.papers.mean_field.schemes import Name
 LAST = 100.0
 """A model is solved until -ln(1 - rho) has reached this."""
 
-ACCURACY = {"method": "DOP853", "rtol": 1e-12, "atol": 1e-12}
+TOLERANCE = 1e-12
+"""Local error of y and q, relative and absolute."""
 
 
 class Model(NamedTuple):
@@ -34,7 +35,8 @@ class Model(NamedTuple):
     def time_to(self, gap: float) -> float:
         """Own time at which 1 - rho = gap."""
         target = -np.log(gap)
-        return float(brentq(lambda u: self.path(u)[0] - target, 0.0, self.end, xtol=1e-13))
+        found: Any = brentq(lambda u: self.path(u)[0] - target, 0.0, self.end, xtol=1e-13)
+        return float(found)
 
 
 def velocity(y: float, q: float, beta: float, late: float, *, n: int, scheme: Name):
@@ -61,7 +63,8 @@ def solve(
             pieces.append(piece.sol)
             u, state = piece.t[-1], piece.y[:, -1]
     ts = np.concatenate([pieces[0].ts, *[piece.ts[1:] for piece in pieces[1:]]])
-    return Model(OdeSolution(ts, sum((piece.interpolants for piece in pieces), [])), float(u))
+    interpolants = [one for piece in pieces for one in piece.interpolants]
+    return Model(OdeSolution(ts, interpolants), float(u))
 
 
 def _piece(state, span, beta, late, *, n, scheme):
@@ -73,4 +76,5 @@ def _piece(state, span, beta, late, *, n, scheme):
     def field(u, state):
         return velocity(state[0], state[1], beta, late, n=n, scheme=scheme)
 
-    return solve_ivp(field, span, state, events=done, dense_output=True, **ACCURACY)
+    how = {"method": "DOP853", "rtol": TOLERANCE, "atol": TOLERANCE, "dense_output": True}
+    return solve_ivp(field, span, state, events=done, **how)

@@ -50,6 +50,14 @@ def load(folder: Path) -> Record:
     return Record(folder, run, "complete", end["summary"], claims, end["notes"], end["seconds"])
 
 
+def finished(folder: Path) -> bool:
+    """Whether there is a record in `folder` with an end that can be read."""
+    try:
+        return "summary" in read_json(folder / "summary.json")
+    except (ValueError, TypeError):
+        return False
+
+
 def records(outputs: Path) -> list[Record]:
     """All readable records under `outputs`/<experiment>/<id>, oldest first."""
     found = []

@@ -17,7 +17,7 @@ from pydantic import Field
 from feedrun import together
 from feedrun.experiment import Config, Estimate, Experiment, Journal, Result
 from feedrun.maths.proportions import clopper_pearson
-from feedrun.papers.mean_field import phase_figures, phase_flow, phase_map, schemes
+from feedrun.papers.mean_field import phase_figures, phase_flow, phase_map, phase_starts, schemes
 from feedrun.papers.mean_field import phase_measures as measures
 from feedrun.papers.mean_field import schemes_model as models
 from feedrun.papers.mean_field.phase_claims import CLAIMS
@@ -62,7 +62,7 @@ def many(cfgs: list[Phase], keys, journal: Journal) -> list[Result]:
     theories = [predict(own) for own in cfgs]
     times = np.stack([measures.moments(it.crossing, cfg.horizon, cfg.rows) for it in theories])
     sizes = {"tokens": cfg.tokens, "dimension": cfg.dimension, "replicas": cfg.replicas}
-    theta = phase_flow.uniform_starts(keys, **sizes)
+    theta = phase_starts.uniform_starts(keys, **sizes)
     rows = phase_flow.evolve(
         theta,
         schemes.start_lag(cfg.radius, scheme=cfg.scheme),
@@ -74,7 +74,7 @@ def many(cfgs: list[Phase], keys, journal: Journal) -> list[Result]:
         rows_a_chunk=cfg.rows_a_chunk,
         journal=journal,
     )
-    first = phase_flow.beginnings(theta, betas, cfg.radius, scheme=cfg.scheme)
+    first = phase_starts.beginnings(theta, betas, cfg.radius, scheme=cfg.scheme)
     exact = identities(cfg, betas, theories)
     results = []
     for k, own in enumerate(cfgs):
@@ -102,7 +102,7 @@ def identities(cfg: Phase, betas, theories: list[Theory]) -> dict[str, np.ndarra
     )
     truth = np.stack([it.model.gap(u) for it, u in zip(theories, times, strict=True)])
     tokens = jnp.broadcast_to(jnp.eye(n), (len(theories), 1, n, n))
-    speed = phase_flow.beginnings(tokens, betas, cfg.radius, scheme=scheme).speed[:, 0]
+    speed = phase_starts.beginnings(tokens, betas, cfg.radius, scheme=scheme).speed[:, 0]
     formula = [schemes.initial_speed(float(b), cfg.radius, n=n, scheme=scheme) for b in betas]
     return {
         "model_error": np.abs(np.asarray(gaps) - truth).max(axis=1),
@@ -115,7 +115,7 @@ def result(
     theory: Theory,
     times: np.ndarray,
     rows: phase_flow.Row,
-    first: phase_flow.Beginning,
+    first: phase_starts.Beginning,
     errors: dict[str, float],
 ) -> Result:
     """Summary and arrays of one run."""
@@ -158,16 +158,16 @@ def crossing_summary(cfg: Phase, theory: Theory, crossed: np.ndarray) -> dict[st
         if cfg.dimension >= cfg.tokens:
             shifted = predict(cfg, start=cfg.dimension**-0.5).crossing
             unit = theory.crossing - shifted
-            late, early = middle.low, middle.high
-            summary["start_shift"] = Estimate(
-                *((theory.crossing - u) / unit for u in (middle.value, early, late))
-            )
-    return {name: value for name, value in summary.items() if value is not None}
+            least_first = (middle.value, middle.high, middle.low)  # the earlier, the greater
+            summary["start_shift"] = Estimate(*((theory.crossing - u) / unit for u in least_first))
+    known = {name: value for name, value in summary.items() if value is not None}
+    return {name: value for name, value in known.items() if np.isfinite(value).all()}
 
 
 def depth(cfg: Phase, u: float) -> float:
-    """The depth t at own time u."""
-    return float(np.exp(schemes.log_depth(u, cfg.switch, scheme=cfg.scheme)))
+    """The depth t at own time u; inf beyond what a float holds."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(schemes.log_depth(u, cfg.switch, scheme=cfg.scheme)))
 
 
 def rates(cfg: Phase, theory: Theory, times: np.ndarray, gaps: np.ndarray) -> dict[str, Any]:

@@ -65,6 +65,11 @@ def test_a_start_that_never_crosses_leaves_out_what_it_hides():
     assert found.notes["never_crossed"] > 0 and "crossing_width" not in found.summary
 
 
+def test_depths_beyond_what_a_float_holds_are_left_out():
+    found = run(scheme="pre_ln", beta=10.0, dimension=64).summary
+    assert "predicted_depth" not in found and "crossing_ratio" in found
+
+
 def test_a_batch_of_temperatures_and_seeds_equals_the_runs_alone():
     cfgs = [smoke(beta=beta) for beta in (1.0, 5.0, 1.0)]
     keys = jax.vmap(jax.random.key)(np.array([0, 0, 7]))

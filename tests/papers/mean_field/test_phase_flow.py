@@ -10,7 +10,7 @@ import pytest
 
 from feedrun.experiment import silent_journal
 from feedrun.maths import sphere
-from feedrun.papers.mean_field import phase_flow
+from feedrun.papers.mean_field import phase_flow, phase_starts
 
 follow = jax.jit(partial(phase_flow.follow, scheme="peri_ln"))
 TIMES = np.stack([np.linspace(0, 4, 9), np.linspace(0, 6, 9)])
@@ -18,7 +18,7 @@ TIMES = np.stack([np.linspace(0, 4, 9), np.linspace(0, 6, 9)])
 
 def test_reduced_coordinates_keep_all_inner_products():
     x = sphere.uniform(jax.random.key(0), (6, 40))
-    y = phase_flow.coordinates(x)
+    y = phase_starts.coordinates(x)
     assert y.shape == (6, 6)
     np.testing.assert_allclose(y @ y.T, x @ x.T, atol=1e-14)
 
@@ -27,7 +27,7 @@ def test_reduced_tokens_run_as_the_full_ones():
     x = sphere.uniform(jax.random.key(0), (6, 40))
     full, reduced = (
         follow(phase_flow.start(start, 0.0), 4.0, TIMES[0], 0.0, 1e-11)[1]
-        for start in (x, phase_flow.coordinates(x))
+        for start in (x, phase_starts.coordinates(x))
     )
     np.testing.assert_allclose(reduced.mean, full.mean, rtol=1e-9)
     np.testing.assert_allclose(reduced.median, full.median, rtol=1e-6)  # bisected to 1e-7
@@ -36,7 +36,7 @@ def test_reduced_tokens_run_as_the_full_ones():
 
 def test_few_dimensions_are_left_as_they_are():
     x = sphere.uniform(jax.random.key(0), (6, 3))
-    np.testing.assert_array_equal(phase_flow.coordinates(x), x)
+    np.testing.assert_array_equal(phase_starts.coordinates(x), x)
 
 
 def test_row_is_what_numpy_counts():
@@ -60,7 +60,7 @@ def test_gaps_keep_their_digits_near_the_collapse():
 def starts(betas, seeds):
     keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
     sizes = {"tokens": 6, "dimension": 10, "replicas": 2}
-    return phase_flow.uniform_starts(keys, **sizes), jnp.asarray(betas)
+    return phase_starts.uniform_starts(keys, **sizes), jnp.asarray(betas)
 
 
 def runs(journal, *, betas=(1.0, 4.0), seeds=(0, 1), tolerance=1e-9):
@@ -147,7 +147,7 @@ def test_a_killed_batch_resumes_bit_for_bit():
 
 def test_float32_stays_float32():
     x = sphere.uniform(jax.random.key(0), (6, 10), dtype=jnp.float32)
-    swarm = phase_flow.start(phase_flow.coordinates(x), 0.0)
+    swarm = phase_flow.start(phase_starts.coordinates(x), 0.0)
     numbers = [jnp.asarray(a, jnp.float32) for a in (2, [0.0, 0.5, 1.0], 0, 1e-4)]
     swarm, row = phase_flow.follow(swarm, *numbers, scheme="peri_ln")
     assert {leaf.dtype for leaf in (*swarm.clock.y, *row)} == {jnp.dtype(jnp.float32)}

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
+from scipy.special import exp1
 
 from feedrun.maths import ode, sphere
 from feedrun.papers.mean_field import equiangular, phase_flow, schemes
@@ -136,6 +137,13 @@ def test_model_ends_with_the_exponent_of_its_scheme(scheme, window, time, slope,
 def test_post_ln_model_is_the_closed_form_of_softmax_attention(beta):
     expected = equiangular.time_to(0.999, start=0.0, beta=beta, n=32, norm="sa")
     np.testing.assert_allclose(solved("post_ln", beta).time_to(1e-3), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("beta", [9.0, 10.0])
+def test_collapse_of_cold_tokens_takes_the_asymptotic_depth(beta):
+    n, b = 32, beta / 31
+    expected = np.exp(beta) / (2 * (n - 1)) * np.exp(b) * exp1(b)
+    assert abs(solved("post_ln", beta).time_to(1e-3) / expected - 1) < 0.1  # claim A15
 
 
 def test_model_started_later_arrives_earlier_by_the_time_it_skips():

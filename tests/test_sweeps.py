@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -313,10 +314,11 @@ def test_killed_batch_resumes_together_to_the_uninterrupted_curves(tmp_path):
 def test_points_that_differ_in_numbers_only_compile_once(tmp_path, here):
     from feedrun import train
 
-    before = train._chunk._cache_size()
+    programs: Any = train._chunk
+    before = programs._cache_size()
     words = ("-m", "experiment=lab", "wandb=disabled", "steps=30", "log_every=10", "-q")
     assert here(*words, "launcher=inline", "seed=range(4)", "lr=0.01,0.02,0.03") == 0
-    assert train._chunk._cache_size() - before == 1
+    assert programs._cache_size() - before == 1
 
 
 def test_another_process_compiles_nothing_for_other_numbers(tmp_path, monkeypatch):

@@ -84,6 +84,14 @@ def test_a_batch_of_temperatures_and_seeds_equals_the_runs_alone():
             np.testing.assert_allclose(together.summary[name], value, rtol=1e-8, atol=1e-10)
 
 
+def test_named_sweep_names_settings_and_numbers_that_exist(result):
+    named = yaml.safe_load((CONFIGS / "sweep/particles_phase_diagram.yaml").read_text())
+    swept = set(named["hydra"]["sweeper"]["params"])
+    assert set(named["table"]["rows"]) | {named["table"]["repeats"]} == swept
+    assert swept - {"seed"} <= set(Phase.model_fields)
+    assert set(named["table"]["show"]) <= set(result.summary)
+
+
 def test_figures_draw(result):
     for shown in (result, run(scheme="mix_ln", dimension=4)):
         figures = EXPERIMENT.figures(shown)

@@ -200,8 +200,12 @@ class App:
 
     def sweep_ended(self, swept: Any) -> None:
         """Say how a sweep ended, on stdout, with a line on stderr for each job that failed."""
+        from feedrun import jobs
+
         print(f"{swept.sweep.folder.name}: {swept.board.tally()}")
         print(f"sweep    {swept.sweep.folder}")
+        for path in jobs.draw(swept):
+            print(f"figure   {path}")
         for line in swept.failures.values():
             self.code = _say(line, 1)
 

@@ -4,7 +4,7 @@ Thresholds of the identities and of the laws are the specification's (A9, A38, A
 `inverse` law, for which it has none, is derived from them. For the crossing (A14) it gives
 examples and no threshold: `start_shift` in [-1/2, 1/2], nearer to rho = 0 than to rho =
 1/sqrt(d), was chosen after trial runs at d = 32, 64, 128 and 1024 had been seen. So it is no
-blind test: a bound of sqrt(ln d / d) on the relative error of the crossing, considered before, fails
+blind test: a bound of sqrt(ln d / d) on the relative error, considered before, fails
 by a hair at d = 128, beta = 7. Power laws are fitted from the depth 500 on, where A38's own
 windows begin; without that mix_ln at beta = 1 is fitted before its law holds. A run has one
 scheme, so the claims on the laws of the others are not measured.

@@ -11,7 +11,7 @@ def _later(module: str) -> Callable[[Sequence[str]], int]:
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    "report": _later("feedrun.reporting"),
+    "report": _later("feedrun.report_command"),
 }
 """Word after `feedrun` -> what it does with the words after it; returns the exit code."""
 

@@ -157,7 +157,7 @@ def _terminal(section: Section) -> Iterator[Any]:
         yield claims_table(section.claims)
     if section.results:
         yield Text("\nresults", "bold")
-        yield resultgrid.grid(section.results)
+        yield resultgrid.grid(section.results)._replace(title="")
     yield from (Text(line, "dim") for line in section.remarks)
 
 

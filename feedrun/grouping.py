@@ -26,7 +26,8 @@ class Group(NamedTuple):
     @property
     def label(self) -> str:
         """'tokens=16, beta=4': only what differs; empty where there is one group."""
-        return ", ".join(f"{key}={text(value)}" for key, value in self.values.items())
+        names = short(list(self.values))
+        return ", ".join(f"{names[key]}={text(value)}" for key, value in self.values.items())
 
 
 class Cell(NamedTuple):
@@ -64,6 +65,12 @@ def full(key: str, keys: Collection[str]) -> str:
     """The dotted key that `key` names: itself, or the only one that ends in it."""
     ends = [known for known in keys if known.endswith(f".{key}")]
     return ends[0] if key not in keys and len(ends) == 1 else key
+
+
+def short(keys: Collection[str]) -> dict[str, str]:
+    """Dotted key -> its last part, or all of it where two keys end in the same."""
+    ends = [key.rpartition(".")[2] for key in keys]
+    return {key: end if ends.count(end) == 1 else key for key, end in zip(keys, ends, strict=True)}
 
 
 def varying(records: Sequence[Record]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 from feedrun import grouping
 from feedrun.grouping import Cell
 from feedrun.published import Number
-from feedrun.report import number
+from feedrun.report import interval, number
 from feedrun.results import Entry, Results, Row, results, wanted
 from feedrun.store import Record
 from feedrun.tables import Grid, markdown
@@ -32,7 +32,12 @@ def grid(found: Results) -> Grid:
 
 def _groups_down(found: Results, marks: dict[Any, str]) -> Grid:
     parts = _parts(found)
-    header = [*found.keys, "n", *(_head(m, part, found) for m in found.metrics for part in parts)]
+    names = grouping.short(found.keys)
+    header = [
+        *names.values(),
+        "n",
+        *(_head(m, part, found) for m in found.metrics for part in parts),
+    ]
     rows = [_group_row(row, found, parts, marks) for row in found.rows]
     rows += [_other_row(name, found, parts, marks) for name in _names(found)]
     return Grid(found.title, header, rows, len(found.keys) + 1, _notes(found, marks))
@@ -66,7 +71,7 @@ def _other_row(
     for metric in found.metrics:
         own = [n for n in found.others if (n.metric, n.name) == (metric, name)
                and all(grouping.text(_at(k, n)) == v for k, v in at)]  # fmt: skip
-        cells += [_numbers(own, marks) if part == "paper" else "" for part in parts]
+        cells += [_numbers(own, marks) if part == "mean" else "" for part in parts]
     return [*keys, "", *cells]
 
 
@@ -93,10 +98,10 @@ def _parts(found: Results) -> list[str]:
     entries = [entry for row in found.rows for entry in row.entries]
     there = {
         "mean": True,
-        "iqm": any(entry.cell and entry.cell.iqm for entry in entries),
-        "difference": any(entry.difference for entry in entries),
-        "paper": any(entry.published for entry in entries) or bool(found.others),
         "chance": any(entry.chance is not None for entry in entries),
+        "paper": any(entry.published for entry in entries),
+        "difference": any(entry.difference for entry in entries),
+        "iqm": any(entry.cell and entry.cell.iqm for entry in entries),
     }
     return [part for part, needed in there.items() if needed]
 
@@ -136,17 +141,10 @@ def shown(cell: Cell | None, complete: int) -> str:
     return interval(cell.value, cell.low, cell.high) + fewer
 
 
-def interval(value: float, low: float | None, high: float | None) -> str:
-    """'1.43 [1.4, 1.5]', or the number alone without an interval."""
-    bounds = "" if low is None else f" [{number(low)}, {number(high)}]"
-    return number(value) + bounds
-
-
 def runs(records: Sequence[Record]) -> str:
-    """'3', or '2 + 1 failed': complete runs and those that are not."""
-    count = {state: sum(r.state == state for r in records) for state in ("failed", "unfinished")}
-    rest = [f" + {n} {state}" for state, n in count.items() if n]
-    return str(len(records) - sum(count.values())) + "".join(rest)
+    """'3', or '3 of 5' where two have not ended well."""
+    complete = sum(record.state == "complete" for record in records)
+    return f"{complete}" if complete == len(records) else f"{complete} of {len(records)}"
 
 
 def _numbers(numbers: Sequence[Number], marks: dict[Any, str]) -> str:

@@ -97,7 +97,8 @@ def results(records: Sequence[Record], want: Wanted) -> Results:
         rows.append(Row(group, _entries(group, base, metrics, pairing, numbers), base is group))
     configs = [grouping.config(record) for record in records]
     extra = [number for metric in metrics for number in others(numbers, configs, metric)]
-    label = ", ".join(f"{k}={grouping.text(v)}" for k, v in want.baseline.items())
+    names = grouping.short(list(asked))
+    label = ", ".join(f"{names[key]}={grouping.text(value)}" for key, value in asked.items())
     return Results(want.title, keys, metrics, rows, label, extra, list(_notes(found, want)))
 
 

@@ -18,11 +18,15 @@ GAP = 2
 WIDEST_HEADER = 24
 """A longer header is folded before it widens its column in the terminal."""
 
+SENTENCE = 40
+"""A column with longer words becomes a paragraph in LaTeX."""
+
 
 class Grid(NamedTuple):
     """Words in rows and columns; the first `keys` columns name the row.
 
-    In the terminal a grid that is too wide becomes several below each other, each with the keys.
+    In the terminal a grid that is too wide becomes several below each other, each with the keys
+    and with the rows that say something there.
     """
 
     title: str
@@ -67,7 +71,8 @@ def _panel(grid: Grid, columns: Sequence[int]) -> Table:
         head = Text(grid.header[column], overflow="fold")
         table.add_column(head, overflow="fold", max_width=max(_width(grid, column), 1))
     for row in grid.rows:
-        table.add_row(*(Text(row[column]) for column in columns))
+        if any(row[column] for column in columns[grid.keys :]):
+            table.add_row(*(Text(row[column]) for column in columns))
     return table
 
 
@@ -86,7 +91,7 @@ def _line(cells: Sequence[str]) -> str:
 def latex(grid: Grid) -> str:
     """The grid as a table environment (needs booktabs); notes below the rules."""
     body = [_row(grid.header), "\\midrule", *map(_row, grid.rows)]
-    kinds = "l" * grid.keys + "r" * (len(grid.header) - grid.keys)
+    kinds = "".join(_kind(grid, column) for column in range(len(grid.header)))
     lines = ["\\begin{table}", "\\centering", f"\\begin{{tabular}}{{{kinds}}}", "\\toprule"]
     lines += [*body, "\\bottomrule", "\\end{tabular}"]
     lines += [f"\n{{\\footnotesize {escaped(note)}}}" for note in grid.notes]
@@ -94,12 +99,28 @@ def latex(grid: Grid) -> str:
     return "\n".join([*lines, "\\end{table}"])
 
 
+def _kind(grid: Grid, column: int) -> str:
+    """Sentences are set in a paragraph, keys to the left, numbers to the right."""
+    if _width(grid, column) > SENTENCE:
+        return "p{0.35\\linewidth}"
+    return "l" if column < grid.keys else "r"
+
+
 def _row(cells: Sequence[str]) -> str:
     return " & ".join(escaped(cell.replace("\n", ", ")) for cell in cells) + " \\\\"
 
 
-TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-       "<=": r"$\le$", ">=": r"$\ge$", "<": r"$<$", ">": r"$>$", "|": r"$|$"}  # fmt: skip
+TEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "[": "{[}",
+    "|": r"$|$",
+    "<=": r"$\le$",
+    ">=": r"$\ge$",
+    "<": r"$<$",
+    ">": r"$>$",
+}
 TEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
 _TEX = re.compile("|".join(map(re.escape, TEX)))
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from feedrun import document, gather, reporting, store
+from feedrun import document, gather, report_command, store
 from feedrun.results import Wanted
 from scripts.bench.case import Case, Contestant, Gate
 
@@ -85,7 +85,7 @@ def _claim(number: int, summary: dict[str, Any]) -> dict[str, Any]:
 def _report(inputs: Outputs) -> Callable[[], Any]:
     def call() -> float:
         found = document.document(gather.gather([inputs.path]), [], Wanted())
-        assert len(reporting.rendered(found, "text")) > CONFIGS * CLAIMS
+        assert len(report_command.rendered(found, "text")) > CONFIGS * CLAIMS
         results = found.sections[0].results
         assert results is not None
         cells = [row.entries[0].cell for row in results.rows]

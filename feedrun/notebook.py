@@ -89,15 +89,9 @@ def run(
     """
     given = {"outputs": str(outputs), "wandb": wandb, "quiet": quiet, **overrides}
     composed, words = _composed(experiment, scale, seed, config_dir, grouping.flat(given))
-    from feedrun import config, process
-
-    settings = config.settings(composed, experiment)
-    held = process.setup(**settings.process.model_dump())
-    request = config.request(composed, name=experiment, overrides=words, sweep=None)
-
     from rich.console import Console
 
-    from feedrun import runner, sinks
+    from feedrun import work
     from feedrun.progress import progress
 
     aside = Console(stderr=True)
@@ -105,10 +99,11 @@ def run(
     def say(line: str) -> None:
         aside.print(line, style="dim", highlight=False, soft_wrap=True)
 
-    mirrors = [] if settings.wandb == "disabled" else [sinks.wandb_sink(settings.wandb, say)]
-    mirrors = [sinks.guarded(mirror, say) for mirror in mirrors]
-    with progress(aside, quiet=settings.quiet) as show:
-        return runner.execute(request, sinks=mirrors, say=say, show=show, process=held).record
+    with progress(aside, quiet=quiet) as show:
+        (outcome,) = work.perform(
+            [work.Task(composed, experiment, words, None)], say=say, show=show, hello=not quiet
+        )
+    return outcome.record
 
 
 def _composed(

@@ -18,3 +18,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(importlib.import_module("feedrun.notebook"), name)
     raise AttributeError(f"module 'feedrun' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -48,7 +48,7 @@ def frame(records: Sequence[Record]) -> "pd.DataFrame":
         about = {key: record.run[key] for key in ("experiment", "scale", "seed")}
         numbers = {name: grouping.run_value(record, name) for name in record.summary}
         end = {"seconds": record.seconds, "started": record.run["started"]}
-        end |= {"error": record.error, "folder": str(record.folder)}
+        end |= {"failure": record.error, "folder": str(record.folder)}
         taken = {*about, "state", *numbers, *end}
         config = grouping.flat(record.run["config"])
         own = {f"config.{k}" if k in taken else k: v for k, v in config.items()}

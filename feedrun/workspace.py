@@ -74,11 +74,11 @@ def curve_groups(records: Sequence[Record]) -> Iterator[tuple[str, str, list[str
         for row in store.read_rows(record.folder / "metrics.jsonl"):
             scope = row.get("scope", "")
             axis = f"{scope}/step" if scope else "step"
-            for name in row.keys() - {"step", "time", "scope"}:
+            for name in [key for key in row if key not in ("step", "time", "scope")]:
                 title = name.rpartition("/")[0] or "metrics"
                 found.setdefault((title, axis), {})[name] = None
     for (title, axis), metrics in found.items():
-        yield title, axis, sorted(metrics)
+        yield title, axis, list(metrics)
 
 
 def as_json(made: Any) -> str:

@@ -26,7 +26,7 @@ claims: N hold
 + holds  size=N  N [N, N]  range of N runs
 
 results
-size   n        error               order
+size   n        error                  order
 ─
 N     N        N [N, N]   N [N, N]
 N     N of N   N [N, N]   N [N, N]

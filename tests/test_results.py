@@ -1,14 +1,19 @@
 """Results by what varies: differences are paired, baselines and metrics are found or refused."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 
 from feedrun import gather, resultgrid, results
 from feedrun.maths import stats
+from feedrun.results import Difference
 from tests import made
 
 
-def records(tmp_path, kinds=("a", "b"), seeds=range(4), tasks=("x",), shift=1.0, **more):
+def records(
+    tmp_path, kinds=("a", "b"), seeds: Iterable[int] = range(4), tasks=("x",), shift=1.0, **more
+):
     """accuracy = a value of the seed, plus `shift` for every kind after the first."""
     noise = np.random.default_rng(0).standard_normal(100)
     minute = 0
@@ -25,6 +30,19 @@ def records(tmp_path, kinds=("a", "b"), seeds=range(4), tasks=("x",), shift=1.0,
     return gather.gather([tmp_path]).records
 
 
+def difference(row) -> Difference:
+    """The difference of a row's only metric."""
+    found = row.entries[0].difference
+    assert found is not None
+    return found
+
+
+def cell(row):
+    found = row.entries[0].cell
+    assert found is not None
+    return found
+
+
 def want(**given):
     return results.Wanted(**given)
 
@@ -32,14 +50,13 @@ def want(**given):
 def test_differences_are_paired_by_seed_and_far_sharper_than_the_means(tmp_path):
     found = results.results(records(tmp_path), want(baseline={"kind": "a"}, show=["accuracy"]))
     base, other = found.rows
-    entry = other.entries[0]
-    ours, theirs = (np.array(row.entries[0].cell.values) for row in (other, base))
+    apart = difference(other)
+    ours, theirs = (np.array(cell(row).values) for row in (other, base))
     assert base.is_baseline and base.entries[0].difference is None
     expected = stats.mean_interval(ours - theirs)
-    assert (entry.difference.low, entry.difference.high) == pytest.approx(expected)
-    assert entry.difference.value == pytest.approx(1.0, abs=0.1) and entry.difference.pairs == 4
-    width = entry.difference.high - entry.difference.low
-    assert width < 0.1 * (entry.cell.high - entry.cell.low)
+    assert (apart.low, apart.high) == pytest.approx(expected)
+    assert apart.value == pytest.approx(1.0, abs=0.1) and apart.pairs == 4
+    assert np.diff(expected) < 0.1 * np.diff(stats.mean_interval(theirs))
 
 
 def test_a_baseline_is_that_of_the_same_task(tmp_path):
@@ -49,7 +66,7 @@ def test_a_baseline_is_that_of_the_same_task(tmp_path):
     assert [(r.group.values["task"], r.is_baseline) for r in found.rows] == [
         ("x", True), ("x", False), ("y", True), ("y", False),
     ]  # fmt: skip
-    assert all(row.entries[0].difference.pairs == 4 for row in found.rows[1::2])
+    assert all(difference(row).pairs == 4 for row in found.rows[1::2])
 
 
 def test_only_seeds_that_both_have_are_compared(tmp_path):
@@ -64,8 +81,8 @@ def test_only_seeds_that_both_have_are_compared(tmp_path):
         )  # fmt: skip
     all_records = gather.gather([tmp_path]).records
     found = results.results(all_records, want(baseline={"kind": "a"}, show=["accuracy"]))
-    difference = found.rows[1].entries[0].difference
-    assert (difference.pairs, difference.low, difference.high) == (2, None, None)
+    apart = difference(found.rows[1])
+    assert (apart.pairs, apart.low, apart.high) == (2, None, None)
 
 
 def test_the_difference_of_two_fits_has_both_their_errors(tmp_path):
@@ -73,8 +90,8 @@ def test_the_difference_of_two_fits_has_both_their_errors(tmp_path):
         fit = {"value": value, "low": value - 0.3, "high": value + 0.4}
         made.record(tmp_path, id=kind, config={"kind": kind}, minute=seed, summary={"x": fit})
     found = results.results(gather.gather([tmp_path]).records, want(baseline={"kind": "a"}))
-    difference = found.rows[1].entries[0].difference
-    assert (difference.low, difference.high) == pytest.approx((1.5, 2.5))  # 3, 4, 5
+    apart = difference(found.rows[1])
+    assert (apart.low, apart.high) == pytest.approx((1.5, 2.5))  # 3, 4, 5
 
 
 def test_rows_that_merge_configs_say_so_and_pair_within_them(tmp_path):
@@ -83,8 +100,8 @@ def test_rows_that_merge_configs_say_so_and_pair_within_them(tmp_path):
         want(rows=["kind"], baseline={"kind": "a"}, show=["accuracy"]),
     )
     assert found.notes == ["rows average over runs that also differ in task"]
-    assert [row.entries[0].cell.n for row in found.rows] == [8, 8]
-    assert found.rows[1].entries[0].difference.pairs == 8
+    assert [cell(row).n for row in found.rows] == [8, 8]
+    assert difference(found.rows[1]).pairs == 8
 
 
 @pytest.mark.parametrize(

@@ -133,17 +133,19 @@ def _hydra(words: list[str], folders: list[Path]) -> int:
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come to us instead of being printed
     words = [launcher_word(word) for word in words]
-    settings = [w for w in words if "=" in w and not w.startswith("--")]
+    settings = [w for w in words if ("=" in w and not w.startswith("--")) or w.startswith("~")]
     options = [w for w in words if w not in settings]
-    if any(w.startswith(("hydra/launcher=", "hydra.launcher.", "sweep=")) for w in settings):
-        options = ["--multirun", *[w for w in options if w not in ("-m", "--multirun")]]
+    ours = [w for w in settings if not w.startswith(("hydra.", "hydra/"))]
     if "hydra/launcher=slurm" in settings and not importlib.util.find_spec("submitit"):
         return _say("launcher=slurm needs one more package: pip install 'feedrun[slurm]'", 2)
+    if _sweeps(options, settings):
+        options = ["--multirun", *[w for w in options if w not in ("-m", "--multirun")]]
+        settings = [w for w in settings if w not in ours or w.startswith("sweep=")]
     sys.argv = ["feedrun", *options, *settings]  # options first
     sys.path.insert(0, os.getcwd())  # where a user's own experiments live
     signal.signal(signal.SIGTERM, _terminated)
     grid.register()
-    app = App()
+    app = App(ours)
     try:
         hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(
             app
@@ -167,10 +169,21 @@ def launcher_word(word: str) -> str:
     return word
 
 
-class App:
-    """What Hydra calls: with the config of a single run; a launcher calls `sweep_ended`."""
+def _sweeps(options: list[str], settings: list[str]) -> bool:
+    """Whether several runs are asked for: -m, or a launcher or a named sweep, which imply it."""
+    implied = ("hydra/launcher=", "hydra.launcher.", "sweep=")
+    return bool({"-m", "--multirun"} & set(options)) or any(w.startswith(implied) for w in settings)
 
-    code = 0
+
+class App:
+    """What Hydra calls: with the config of a single run, or for a sweep with how it ended.
+
+    `words` are the settings of the runs: the sweeper makes points of them (the config that Hydra
+    composes for a sweep as a whole knows no experiment, since there may be several).
+    """
+
+    def __init__(self, words: list[str]):
+        self.words, self.code = words, 0
 
     def __call__(self, cfg: Any) -> None:
         self.code = _job(cfg)

@@ -51,12 +51,13 @@ def launch(
     Raises BadInput before anything is run where any point is wrong, OSError where the sweep's
     folder cannot be written.
     """
-    chosen = distinct([(point, _request(point)) for point in points])
+    values = differing([point.words for point in points])
+    chosen = distinct([(p, _request(p, own)) for p, own in zip(points, values, strict=True)])
     planned = plan(chosen, name=name, words=words)
     missing = [
         (Task(point.composed, point.name, point.words, planned.folder.name, job.id), request, job)
         for (point, request), job in zip(chosen, planned.jobs, strict=True)
-        if request.settings.force or not (job.folder / "summary.json").exists()
+        if request.settings.force or not store.finished(job.folder)
     ]
     board = Board(planned, {job.id for job in planned.jobs} - {job.id for *_, job in missing})
     failures: dict[str, str] = {}
@@ -75,12 +76,13 @@ def launch(
     return Swept(planned, board, failures)
 
 
-def _request(point: Point) -> Request:
+def _request(point: Point, values: Mapping[str, str]) -> Request:
     """The typed request of a point; BadInput says which point it is."""
     try:
         return config.request(point.composed, name=point.name, overrides=point.words, sweep=None)
     except config.BadInput as error:
-        raise config.BadInput(f"{' '.join(point.words)}: {error}") from error
+        where = "".join(f"{key}={value} " for key, value in values.items()).strip()
+        raise config.BadInput(f"{where}: {error}" if where else str(error)) from error
 
 
 def distinct(pairs: Sequence[tuple[Point, Request]]) -> list[tuple[Point, Request]]:

@@ -150,7 +150,7 @@ def terminal(found: Document) -> Lines:
 
 
 def _terminal(section: Section) -> Iterator[Any]:
-    yield Text(section.title, "bold cyan") + Text(f"  {about(section)}", "dim")
+    yield Text.assemble((section.title, "bold cyan"), (f"  {about(section)}", "dim"))
     yield from (Text(line, "yellow") for line in incomplete(section))
     if section.claims:
         yield Text(f"\nclaims: {verdicts(section.claims)}", "bold")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from feedrun import commands
+from feedrun import commands, papers
 from tests import made
 
 GOLDEN = """\
@@ -113,6 +113,23 @@ def test_json_has_runs_claims_results_and_what_is_wrong(outputs, capsys):
     assert [job["id"] for job in content["queued"]] == ["later"]
     assert len(content["faults"]) == 1 and "torn/run.json" in content["faults"][0]
     assert len(err.strip().splitlines()) == 1 and "torn/run.json" in err
+
+
+def test_every_published_number_is_exported(outputs, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(papers, "__path__", [*papers.__path__, str(tmp_path / "more")])
+    (tmp_path / "more" / "made_up").mkdir(parents=True)
+    about = "{experiment: made, metric: error, where: {size: 16}, value: %s, source: %s}"
+    text = "numbers:\n" + "".join(
+        f"  - {about % pair}\n" for pair in ((0.2, "first"), (0.3, "later"))
+    )
+    (tmp_path / "more" / "made_up" / "published.yaml").write_text(text)
+    assert report("outputs", "--format", "csv", "--metrics", "error") == 0
+    rows = [r for r in csv.DictReader(io.StringIO(capsys.readouterr().out)) if r["published"]]
+    assert [(r["size"], r["published"], r["published_source"]) for r in rows] == [
+        ("16", "0.2", "first"), ("16", "0.3", "later"),
+    ]  # fmt: skip
+    assert report("outputs", "--metrics", "error") == 0
+    assert "0.2 (a); 0.3 (b)" in capsys.readouterr().out
 
 
 def test_markdown_holds_claims_results_and_what_is_missing(outputs, capsys):

@@ -21,6 +21,7 @@ def records(
         for place, kind in enumerate(kinds):
             for seed in seeds:
                 value = noise[seed] + shift * place + 0.01 * noise[50 + 7 * place + seed]
+                value += 5 * tasks.index(task)
                 config = {"task": task, "model": {"kind": kind}}
                 minute += 1
                 made.record(
@@ -101,7 +102,8 @@ def test_rows_that_merge_configs_say_so_and_pair_within_them(tmp_path):
     )
     assert found.notes == ["rows average over runs that also differ in task"]
     assert [cell(row).n for row in found.rows] == [8, 8]
-    assert difference(found.rows[1]).pairs == 8
+    apart = difference(found.rows[1])
+    assert apart.pairs == 8 and apart.value == pytest.approx(1.0, abs=0.1)
 
 
 @pytest.mark.parametrize(

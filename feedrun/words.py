@@ -12,6 +12,7 @@ feedrun: is that true, when, and what would I see? One command a question.
   feedrun sweep=particles_phase_diagram         a named sweep: a table or figure of a paper
   feedrun status                                how far the sweep begun last is
   feedrun --config-dir myconf experiment=mine   your own: myconf/experiment/mine.yaml
+  feedrun report outputs/NAME                   verdicts and tables over runs; report --help
 
 experiments   {names}
 sweeps        {sweeps}

@@ -1,5 +1,8 @@
 """Interval estimates over repeats."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
@@ -43,3 +46,35 @@ def bootstrap_interval(
     picks = rng.integers(0, len(values), (resamples, len(values)))
     low, high = np.quantile(values[picks].mean(axis=1), [tail, 1 - tail])
     return float(low), float(high)
+
+
+def iqm(values: np.ndarray) -> float:
+    """Interquartile mean: the mean of what is left without the lowest and highest quarter.
+
+    floor(R / 4) values fall on each side, as in rliable (Agarwal et al. 2021, arXiv 2108.13264).
+    """
+    return float(_trimmed(np.asarray(values, float).ravel()))
+
+
+def stratified_iqm_interval(
+    strata: Sequence[np.ndarray], *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile interval of the interquartile mean of all values of all strata.
+
+    Each resample draws as many values of a stratum as it has (rliable's stratified bootstrap:
+    there the strata are the tasks). Deterministic for a given seed.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = [
+        values[rng.integers(0, len(values), (resamples, len(values)))]
+        for values in (np.asarray(stratum, float) for stratum in strata)
+    ]
+    means = _trimmed(np.concatenate(drawn, axis=1))
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _trimmed(values: np.ndarray) -> Any:
+    """The mean over the last axis without a quarter at each end."""
+    cut = values.shape[-1] // 4
+    return np.sort(values, axis=-1)[..., cut : values.shape[-1] - cut].mean(axis=-1)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from feedrun.maths import stats
 
@@ -57,3 +58,45 @@ def test_too_few_or_non_finite_repeats_are_refused(values):
 
 def interval(values):
     return stats.mean_interval(values, resamples=1000)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 10, 11, 12, 13, 40])
+def test_iqm_is_the_mean_trimmed_by_a_quarter_at_each_end(size):
+    values = np.random.default_rng(size).standard_normal(size)
+    expected = scipy.stats.trim_mean(values, 0.25)
+    np.testing.assert_allclose(stats.iqm(values), expected, rtol=1e-12)
+
+
+def test_iqm_of_scores_by_task_is_that_of_all_scores():
+    scores = np.random.default_rng(0).standard_normal((5, 4))
+    expected = scipy.stats.trim_mean(scores.ravel(), 0.25)
+    np.testing.assert_allclose(stats.iqm(scores), expected, rtol=1e-12)
+
+
+def test_stratified_interval_is_rliables_by_hand():
+    """Draw the runs of each task anew, trim_mean of all scores, quantiles (rliable 1.2)."""
+    tasks = [np.random.default_rng(t).standard_normal(6) + t for t in range(3)]
+    rng, drawn = np.random.default_rng(0), []
+    for scores in tasks:
+        drawn.append(scores[rng.integers(0, 6, (500, 6))])
+    means = [scipy.stats.trim_mean(np.concatenate(d), 0.25) for d in zip(*drawn, strict=True)]
+    expected = np.percentile(means, [2.5, 97.5])
+    np.testing.assert_allclose(
+        stats.stratified_iqm_interval(tasks, resamples=500), expected, rtol=1e-12
+    )
+
+
+def test_stratified_interval_does_not_see_the_distance_between_strata():
+    near = [np.random.default_rng(t).standard_normal(8) for t in range(2)]
+    far = [near[0], near[1] + 1000.0]
+    widths = [np.diff(stats.stratified_iqm_interval(strata))[0] for strata in (near, far)]
+    assert widths[1] < 3 * widths[0]
+
+
+def test_iqm_interval_covers_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    runs, hits = 400, 0
+    for _ in range(runs):
+        low, high = stats.stratified_iqm_interval([rng.standard_normal(40)], resamples=500)
+        hits += low <= 0 <= high
+    assert abs(hits / runs - 0.95) < 4 * np.sqrt(0.95 * 0.05 / runs)

@@ -1,0 +1,155 @@
+"""Runs that differ only in their seed belong together: what varies, groups, estimates over runs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from feedrun.experiment import Estimate, estimate
+from feedrun.maths import stats
+from feedrun.store import Record
+
+MANY = 10
+"""From so many runs on a group has an interquartile mean."""
+
+APART = ("experiment", "scale")
+"""What runs of one group share beside their config."""
+
+
+class Group(NamedTuple):
+    """Runs of one config; `values` is what sets it apart from the other groups, in order."""
+
+    values: Mapping[str, Any]
+    records: list[Record]
+
+    @property
+    def label(self) -> str:
+        """'tokens=16, beta=4': only what differs; empty where there is one group."""
+        return ", ".join(f"{key}={text(value)}" for key, value in self.values.items())
+
+
+class Cell(NamedTuple):
+    """A metric over the runs of a group; `low` and `high` are a 95% interval, None without one.
+
+    n: runs that have the metric. over: what the interval is over: "runs", or for a single run
+    its own "repeats" or "fit", or "". iqm: the interquartile mean with its interval from MANY runs
+    on. values: the number of each run.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    over: str
+    iqm: Estimate | None
+    values: list[float]
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested config with dotted keys: {"a": {"b": 1}} -> {"a.b": 1}."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        inside = isinstance(value, Mapping) and value
+        found |= flat(value, f"{prefix}{key}.") if inside else {f"{prefix}{key}": value}
+    return found
+
+
+def config(record: Record) -> dict[str, Any]:
+    """Experiment, scale and dotted config of a run: all but its seed."""
+    return {key: record.run[key] for key in APART} | flat(record.run["config"])
+
+
+def varying(records: Sequence[Record]) -> list[str]:
+    """The keys of `config` in which the records differ (or which only some have), in order."""
+    configs = [config(record) for record in records]
+    keys = dict.fromkeys(key for one in configs for key in one)
+    return [key for key in keys if len({_same(one, key) for one in configs}) > 1]
+
+
+def groups(records: Sequence[Record], keys: Sequence[str] | None = None) -> list[Group]:
+    """The records by their values of `keys` (all that vary, unless given), sorted by them.
+
+    Numbers are sorted as numbers, anything else stays in the order in which it first appears.
+    """
+    chosen = varying(records) if keys is None else list(keys)
+    found: dict[tuple[str, ...], Group] = {}
+    for record in records:
+        own = {**config(record), "seed": record.run["seed"]}
+        values = {key: own.get(key) for key in chosen}
+        place = tuple(_same(own, key) for key in chosen)
+        found.setdefault(place, Group(values, [])).records.append(record)
+    return _sorted(list(found.values()), chosen)
+
+
+def _sorted(found: list[Group], keys: Sequence[str]) -> list[Group]:
+    """By the last key, then the one before..: each sort keeps the order of the later ones."""
+    for key in reversed(keys):
+        order = list(dict.fromkeys(json.dumps(group.values[key]) for group in found))
+        numeric = all(isinstance(json.loads(word), int | float) for word in order)
+        if numeric:
+            order.sort(key=json.loads)
+        found = sorted(found, key=lambda g: order.index(json.dumps(g.values[key])))
+    return found
+
+
+def metrics(records: Sequence[Record]) -> list[str]:
+    """All metrics of all summaries, in order of first appearance."""
+    return list(dict.fromkeys(name for record in records for name in record.summary))
+
+
+def run_value(record: Record, metric: str) -> float | None:
+    """The number of one run: its number, its fit's value or the mean over its repeats."""
+    if metric not in record.summary:
+        return None
+    return estimate(thawed(record.summary[metric]))[0]
+
+
+def cell(records: Sequence[Record], metric: str) -> Cell | None:
+    """The metric over runs of one config: mean with 95% interval; None where none has it."""
+    having = [record for record in records if metric in record.summary]
+    if not having:
+        return None
+    values = [float(run_value(record, metric) or 0.0) for record in having]
+    if len(having) == 1:
+        value, low, high, _ = estimate(thawed(having[0].summary[metric]))
+        over = _kind(having[0].summary[metric])
+        return Cell(value, *((low, high) if over else (None, None)), 1, over, None, values)
+    value, low, high, n = estimate(values)
+    iqm = interquartile(having, metric) if n >= MANY else None
+    return Cell(value, low, high, n, "runs" if low is not None else "", iqm, values)
+
+
+def interquartile(records: Sequence[Record], metric: str) -> Estimate:
+    """Interquartile mean over the runs; the bootstrap keeps the number of runs of each config."""
+    strata = [[run_value(r, metric) for r in group.records] for group in groups(records)]
+    arrays = [np.asarray(values, float) for values in strata]
+    return Estimate(stats.iqm(np.concatenate(arrays)), *stats.stratified_iqm_interval(arrays))
+
+
+def thawed(stored: Any) -> Any:
+    """A summary value as an experiment returned it: {"value", "low", "high"} is an Estimate."""
+    return Estimate(**stored) if isinstance(stored, Mapping) else stored
+
+
+def text(value: Any) -> str:
+    """A config value in a label; '-' for a key that this run does not have."""
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return f"{value:g}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _kind(stored: Any) -> str:
+    """What the interval of one run is over."""
+    if isinstance(stored, Mapping):
+        return "fit"
+    return "repeats" if isinstance(stored, list) and len(stored) >= stats.MIN_REPEATS else ""
+
+
+def _same(config: Mapping[str, Any], key: str) -> str:
+    """A value in a form that can be compared and hashed; a missing key is like no value."""
+    return json.dumps(config[key], sort_keys=True) if key in config else ""

@@ -6,7 +6,6 @@ stages keep means (over rows), minima and maxima exactly.
 """
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -139,15 +138,15 @@ def thin(
 
 
 def boundaries(count: int, keep: int) -> np.ndarray:
-    """Where `keep` chunks of `count` rows begin: half of them equal, half growing geometrically.
+    """Where at most `keep` chunks of `count` rows begin: most of them equal, some geometric.
 
-    So that neither the end of a curve on a linear axis nor its beginning on a logarithmic one
-    is drawn from a handful of points.
+    The equal ones are for a linear axis; a quarter grow geometrically, or the beginning of a
+    curve on a logarithmic axis would be drawn from a handful of points.
     """
     if count <= keep:
         return np.arange(count)
-    even = np.linspace(0, count, keep // 2, endpoint=False)
-    early = np.geomspace(1, count, keep - keep // 2, endpoint=False)
+    early = np.geomspace(1, count, keep // 4, endpoint=False)
+    even = np.linspace(0, count, keep - keep // 4, endpoint=False)
     return np.unique(np.concatenate([even, early]).astype(int))
 
 
@@ -184,16 +183,3 @@ def _onto(edges: np.ndarray, curve: Curve) -> Curve:
         spread(np.minimum.reduceat(curve.low, first)),
         spread(np.maximum.reduceat(curve.high, first)),
     )
-
-
-def rounded(values: np.ndarray, *, bits: int) -> np.ndarray:
-    """float32 with `bits` of mantissa, so that the rest compresses away; NaN stays NaN."""
-    drop = 23 - bits
-    raw = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    half = np.uint32(1 << (drop - 1))
-    return ((raw + half) & np.uint32(0xFFFFFFFF << drop & 0xFFFFFFFF)).view(np.float32)
-
-
-def last(curves: Mapping[str, Curve]) -> float:
-    """The last step of any metric; NaN where there is none."""
-    return max((float(curve.step[-1]) for curve in curves.values() if len(curve.step)), default=math.nan)

@@ -1,0 +1,158 @@
+// What the reader has chosen. It lives in the address (after #), so that a reload keeps it and a
+// link can be shared; everything that is not in the address is worked out from the records.
+
+const COLOURS = 7;
+const DASHES = [[], [7, 4], [2, 3]];
+
+let page = null; // the data block
+let numbers = null; // all curves, end to end
+const chosen = new URLSearchParams(location.hash.slice(1));
+
+function choose(key, value) {
+  chosen.delete(key);
+  if (Array.isArray(value)) value.forEach((one) => chosen.append(key, one));
+  else if (value !== null && value !== "" && value !== false) chosen.set(key, value === true ? "1" : value);
+  // A page opened from a file has no history of its own in some browsers: then only this is lost.
+  try { history.replaceState(null, "", `#${chosen}`); } catch { /* nothing to do */ }
+}
+
+const flag = (key) => chosen.get(key) === "1";
+
+function experiment() {
+  return page.experiments.find((one) => one.name === chosen.get("e")) ?? page.experiments[0];
+}
+
+// Choices that mean something only within one experiment.
+const LOCAL = ["m", "ly", "ny", "g", "o", "sort", "down", "c", "sx", "sy", "stem", "f", "r"];
+
+function enter(name) {
+  LOCAL.forEach((key) => chosen.delete(key));
+  choose("e", name);
+}
+
+function runsOf(group) {
+  return experiment().runs.filter((run) => run.group === group);
+}
+
+// ---- the filter: words and comparisons, all of which must hold: lr>0.01 -seed=3 failed
+
+const COMPARE = {
+  "=": (a, b) => a === b, "!=": (a, b) => a !== b, "<": (a, b) => a < b,
+  ">": (a, b) => a > b, "<=": (a, b) => a <= b, ">=": (a, b) => a >= b,
+};
+
+// What a run is called, for comparisons: its config, its summary, and these.
+function fields(run) {
+  const { keys, metrics } = experiment();
+  const known = { seed: run.seed, state: run.state, id: run.id, smoke: run.smoke ?? null, ...run.asked };
+  metrics.forEach((name, i) => { known[name] = run.summary?.[i]; });
+  keys.forEach((name, i) => { known[name] = run.values[i]; });
+  return known;
+}
+
+function knownNames() {
+  const { keys, metrics } = experiment();
+  return new Set(["seed", "state", "id", "smoke", ...keys, ...metrics]);
+}
+
+// Returns a test of runs, or the sentence that says what is wrong with the words.
+function filterOf(text) {
+  const tests = [];
+  for (const part of text.match(/(?:[^\s"]|"[^"]*")+/g) ?? []) {
+    const plain = part.replaceAll('"', "");
+    const found = /^(-?)([^<>=!]+)(<=|>=|!=|=|<|>)(.+)$/.exec(plain);
+    if (found && !knownNames().has(found[2])) return `no column ${found[2]}`;
+    tests.push(found ? comparison(found) : holding(plain));
+  }
+  return (run) => tests.every((test) => test(run));
+}
+
+function comparison([, minus, name, sign, wanted]) {
+  return (run) => {
+    const value = fields(run)[name];
+    if (value === null || value === undefined) return false;
+    const numeric = typeof value === "number" && !Number.isNaN(Number(wanted));
+    const holds = COMPARE[sign](numeric ? value : word(value), numeric ? Number(wanted) : wanted);
+    return holds !== (minus === "-");
+  };
+}
+
+function holding(plain) {
+  const minus = plain.startsWith("-") && plain.length > 1;
+  const wanted = (minus ? plain.slice(1) : plain).toLowerCase();
+  return (run) => {
+    const { keys } = experiment();
+    const text = [run.state, run.id, `seed=${run.seed}`, run.smoke ? "smoke" : "", run.error ?? "",
+      ...keys.map((key, i) => `${key}=${word(run.values[i])}`)].join(" ").toLowerCase();
+    return text.includes(wanted) !== minus;
+  };
+}
+
+// ---- what is shown
+
+function matching() {
+  const test = filterOf(chosen.get("f") ?? "");
+  const { runs } = experiment();
+  return typeof test === "function" ? runs.filter(test) : runs;
+}
+
+// A group is there whole as soon as one of its runs passes: no seed is ever dropped from a mean.
+function groupsMatching() {
+  return [...new Set(matching().map((run) => run.group))].filter((g) => g !== null).sort((a, b) => a - b);
+}
+
+// Groups drawn, by colour: the place of a group in this list is its colour, null is a free place.
+function slots() {
+  const there = new Set(groupsMatching());
+  if (!chosen.has("g")) return [...there].slice(0, COLOURS);
+  return chosen.get("g").split(",").map((g) => (g !== "" && there.has(Number(g)) ? Number(g) : null));
+}
+
+const shown = () => slots().filter((group) => group !== null);
+
+function toggleGroup(group) {
+  const places = slots();
+  const place = places.indexOf(group), free = places.indexOf(null);
+  if (place >= 0) places[place] = null;
+  else if (free >= 0) places[free] = group;
+  else places.push(group);
+  choose("g", places.map((g) => g ?? "").join(",") || ",");
+}
+
+function opened() {
+  return new Set((chosen.get("o") ?? "").split(",").filter(Boolean).map(Number));
+}
+
+function toggleOpen(group) {
+  const all = opened();
+  if (!all.delete(group)) all.add(group);
+  choose("o", [...all].join(","));
+}
+
+// Seven colours told apart with each kind of colour blindness, then the same ones dashed.
+function look(group) {
+  const place = slots().indexOf(group);
+  if (place < 0) return { colour: "var(--faint)", dash: [], place };
+  return { colour: `var(--c${place % COLOURS})`, dash: DASHES[Math.floor(place / COLOURS) % DASHES.length], place };
+}
+
+function swatch(group) {
+  const { colour, dash, place } = look(group);
+  const kind = place < 0 ? "off" : ["solid", "dashed", "dotted"][DASHES.indexOf(dash)];
+  return el("span", { class: `swatch ${kind}`, style: { "--colour": colour }, "aria-hidden": "true" });
+}
+
+function groupLabel(group) {
+  return experiment().groups[group].label || "all runs";
+}
+
+// Colours as the canvas wants them: var() and light-dark() resolved by the browser.
+function resolved(colour) {
+  const probe = document.getElementById("said");
+  probe.style.color = colour;
+  return getComputedStyle(probe).color;
+}
+
+function translucent(colour, alpha) {
+  return resolved(colour).replace(/^rgb\((.*)\)$/, `rgba($1, ${alpha})`);
+}

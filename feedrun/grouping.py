@@ -100,9 +100,13 @@ def metrics(records: Sequence[Record]) -> list[str]:
 
 def run_value(record: Record, metric: str) -> float | None:
     """The number of one run: its number, its fit's value or the mean over its repeats."""
-    if metric not in record.summary:
-        return None
-    return estimate(thawed(record.summary[metric]))[0]
+    return estimate(measured(record, metric))[0] if metric in record.summary else None
+
+
+def measured(record: Record, metric: str) -> Any:
+    """A summary value as the experiment returned it: {"value", "low", "high"} is an Estimate."""
+    stored = record.summary[metric]
+    return Estimate(**stored) if isinstance(stored, Mapping) else stored
 
 
 def cell(records: Sequence[Record], metric: str) -> Cell | None:
@@ -110,14 +114,30 @@ def cell(records: Sequence[Record], metric: str) -> Cell | None:
     having = [record for record in records if metric in record.summary]
     if not having:
         return None
-    values = [float(run_value(record, metric) or 0.0) for record in having]
-    if len(having) == 1:
-        value, low, high, _ = estimate(thawed(having[0].summary[metric]))
-        over = _kind(having[0].summary[metric])
-        return Cell(value, *((low, high) if over else (None, None)), 1, over, None, values)
-    value, low, high, n = estimate(values)
+    found = [measured(record, metric) for record in having]
+    value, low, high, n = over_runs(found)
+    values = [estimate(one)[0] for one in found]
+    over = _kind(found[0]) if n == 1 else "runs" if low is not None else ""
     iqm = interquartile(having, metric) if n >= MANY else None
-    return Cell(value, low, high, n, "runs" if low is not None else "", iqm, values)
+    return Cell(value, *((low, high) if over else (None, None)), n, over, iqm, values)
+
+
+def over_runs(found: Sequence[Any]) -> tuple[float, float | None, float | None, int]:
+    """(mean, low, high, n) of what several runs measured; the run is the unit.
+
+    A run counts with one number, since its repeats may share what its seed drew; fewer than 3
+    runs have no interval. Fits bring their own intervals: if those, combined, are wider than what
+    the runs scatter, they hold (three proportions of 1.0 do not scatter, but are not certain).
+    """
+    if len(found) == 1:
+        return (*estimate(found[0])[:3], 1)
+    value, low, high, n = estimate([estimate(one)[0] for one in found])
+    if low is None or high is None:
+        return value, None, None, n
+    fits = [one for one in found if isinstance(one, Estimate)]
+    down = sum((fit.value - fit.low) ** 2 for fit in fits) ** 0.5 / n
+    up = sum((fit.high - fit.value) ** 2 for fit in fits) ** 0.5 / n
+    return value, min(low, value - down), max(high, value + up), n
 
 
 def interquartile(records: Sequence[Record], metric: str) -> Estimate:
@@ -125,11 +145,6 @@ def interquartile(records: Sequence[Record], metric: str) -> Estimate:
     strata = [[run_value(r, metric) for r in group.records] for group in groups(records)]
     arrays = [np.asarray(values, float) for values in strata]
     return Estimate(stats.iqm(np.concatenate(arrays)), *stats.stratified_iqm_interval(arrays))
-
-
-def thawed(stored: Any) -> Any:
-    """A summary value as an experiment returned it: {"value", "low", "high"} is an Estimate."""
-    return Estimate(**stored) if isinstance(stored, Mapping) else stored
 
 
 def text(value: Any) -> str:
@@ -143,11 +158,11 @@ def text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _kind(stored: Any) -> str:
+def _kind(found: Any) -> str:
     """What the interval of one run is over."""
-    if isinstance(stored, Mapping):
+    if isinstance(found, Estimate):
         return "fit"
-    return "repeats" if isinstance(stored, list) and len(stored) >= stats.MIN_REPEATS else ""
+    return "repeats" if isinstance(found, list) and len(found) >= stats.MIN_REPEATS else ""
 
 
 def _same(config: Mapping[str, Any], key: str) -> str:

@@ -122,3 +122,19 @@ def test_many_runs_have_an_interquartile_mean_with_its_configs_as_strata(tmp_pat
     assert (cell.iqm.low, cell.iqm.high) == expected
     # One stratum for all would draw seven of one task and five of the other: far wider.
     assert cell.iqm.high - cell.iqm.low < 3
+
+
+def test_fits_that_agree_by_chance_keep_their_own_uncertainty(tmp_path):
+    stored = {"value": 1.0, "low": 0.94, "high": 1.0}
+    cell = grouping.cell(records(tmp_path, [({}, s, {"x": stored}) for s in range(4)]), "x")
+    assert cell is not None and (cell.value, cell.high) == (1.0, 1.0)
+    assert cell.low == pytest.approx(1 - 0.06 / 2)  # four equal errors: half of one
+
+
+def test_fits_that_scatter_more_than_they_say_have_the_interval_of_their_scatter(tmp_path):
+    values = [1.0, 2.0, 6.0]
+    stored = [{"value": v, "low": v - 0.1, "high": v + 0.1} for v in values]
+    found = records(tmp_path, [({}, s, {"x": v}) for s, v in enumerate(stored)])
+    cell = grouping.cell(found, "x")
+    assert cell is not None
+    assert (cell.low, cell.high) == pytest.approx(stats.mean_interval(np.array(values)))

@@ -1,5 +1,6 @@
 """What the compare page shows, as JSON: runs, groups, claims and provenance of each experiment."""
 
+import json
 import os
 import time
 from collections import Counter
@@ -9,11 +10,14 @@ from typing import Any
 from urllib.parse import quote
 
 from feedrun import grouping, report
-from feedrun.experiment import Claim, judge
 from feedrun.gather import Gathered, queued
 from feedrun.grouping import Group
+from feedrun.pooling import pooled
 from feedrun.store import Record
 from feedrun.sweep import Job
+
+FEW = 4
+"""Fewer groups than this have all their differences in their labels."""
 
 CLAIM_KEYS = ("name", "statement", "source", "origin", "metric")
 
@@ -44,7 +48,7 @@ def _experiment(name: str, gathered: Gathered, place: Path) -> dict[str, Any]:
     groups, keys = _groups(records), grouping.varying(records)
     waiting = [job for job in queued(gathered) if job.experiment == name]
     metrics, claims = grouping.metrics(records), _claims(records)
-    origins = [origin(record.run) for record in records]
+    origins, common = [origin(record.run) for record in records], usual(groups)
     same, own = _split(origins)
     runs = [
         _run(record, group, keys, metrics, claims, place)
@@ -56,9 +60,10 @@ def _experiment(name: str, gathered: Gathered, place: Path) -> dict[str, Any]:
         "paper": next((r.run.get("paper") or "" for r in records), ""),
         "keys": keys,
         "same": _constant(records, keys),
+        "usual": common,
         "metrics": metrics,
         "claims": [_claim(row) for row in claims.values()],
-        "groups": [_group(group, metrics, claims) for group in groups],
+        "groups": [_group(group, common, metrics, claims) for group in groups],
         "runs": [run | {"origin": mine} for run, mine in zip(runs, own, strict=True)]
         + [_waiting(job, groups, keys, place) for job in waiting],
         "origin": same,
@@ -119,38 +124,48 @@ def _waiting(
     }
 
 
-def _group(group: Group, metrics: Sequence[str], claims: Mapping[Any, Any]) -> dict[str, Any]:
+def usual(groups: Sequence[Group]) -> dict[str, Any]:
+    """The values that more than half of several groups have: what a label need not say."""
+    if len(groups) < FEW:
+        return {}
+    found = {}
+    for key in groups[0].values:
+        counts = Counter(json.dumps(group.values[key]) for group in groups)
+        value, count = counts.most_common(1)[0]
+        if count > len(groups) / 2:
+            found[key] = json.loads(value)
+    return found
+
+
+def label(group: Group, common: Mapping[str, Any]) -> str:
+    """'lr=0.05, trouble=raise': what sets a group apart and is not as usual."""
+    apart = {k: v for k, v in group.values.items() if k not in common or common[k] != v}
+    return group._replace(values=apart).label or ("as usual" if common else "")
+
+
+def _group(
+    group: Group, common: Mapping[str, Any], metrics: Sequence[str], claims: Mapping[Any, Any]
+) -> dict[str, Any]:
     """Estimates and verdicts over the complete runs of one config."""
     complete = [record for record in group.records if record.state == "complete"]
-    cells = {metric: grouping.cell(complete, metric) for metric in metrics}
+    cells = grouping.cells(complete, metrics)
+    judged = {_same(one.row): one for one in pooled(complete)}
     return {
-        "label": group.label,
+        "label": label(group, common),
+        "whole": group.label,
         "smoke": all(record.run["scale"] == "smoke" for record in group.records),
-        "cells": [_cell(cell) if cell else None for cell in cells.values()],
-        "verdicts": [_over_runs(key, row, complete) for key, row in claims.items()],
+        "cells": [_cell(cell) if cell else None for cell in cells],
+        "verdicts": [
+            {"over": _verdict(judged[key].row), "what": judged[key].over, "runs": judged[key].own}
+            if key in judged
+            else None
+            for key in claims
+        ],
     }
 
 
 def _cell(cell: grouping.Cell) -> list[Any]:
     return [digits(cell.value), digits(cell.low), digits(cell.high), cell.n, cell.over]
-
-
-def _over_runs(
-    key: Any, row: Mapping[str, Any], complete: Sequence[Record]
-) -> dict[str, Any] | None:
-    """The verdict on a claim over the runs of a group, and each verdict that its runs came to."""
-    rows = [own for record in complete for own in record.claims if _same(own) == key]
-    if not rows:
-        return None
-    counts = Counter(own["verdict"] for own in rows)
-    if len(rows) == 1:
-        return {"over": _verdict(rows[0]), "runs": dict(counts)}
-    values = [grouping.run_value(record, row["metric"]) for record in complete]
-    measured = [value for value in values if value is not None]
-    fields = {key: row[key] for key in CLAIM_KEYS}
-    claim = Claim(**fields, low=row["expected_low"], high=row["expected_high"])
-    found = judge(claim, {row["metric"]: measured} if measured else {})
-    return {"over": _verdict(found._asdict()), "runs": dict(counts)}
 
 
 def _claims(records: Sequence[Record]) -> dict[Any, Mapping[str, Any]]:
@@ -159,7 +174,7 @@ def _claims(records: Sequence[Record]) -> dict[Any, Mapping[str, Any]]:
 
 
 def _same(row: Mapping[str, Any]) -> Any:
-    return row["name"], row["expected_low"], row["expected_high"]
+    return row["name"], row["metric"], row["expected_low"], row["expected_high"]
 
 
 def _claim(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,22 +33,28 @@ QUANTILES = 400
 Read = Callable[[Path], tuple[dict[str, Curve], list[str]]]
 
 
-def build(gathered: Gathered, place: Path, *, read: Read, live: float | None = None) -> str:
-    """The page. `place` is the folder it will lie in, `live` the seconds between rewrites."""
+def build(
+    gathered: Gathered, place: Path, *, read: Read, live: float | None = None
+) -> tuple[str, list[str]]:
+    """The page, and a line for each thing wrong with the records.
+
+    `place` is the folder it will lie in, `live` the seconds between rewrites.
+    """
     found, faults = dashboard.experiments(gathered, place), list(gathered.faults)
     members = {one["name"]: dashboard.members(gathered, one["name"]) for one in found}
     curves = {name: _read(records, read, faults) for name, records in members.items()}
     packed, drawn_from = drawn.curves(found, curves, faults)
     elements = _figures(found, members, place)
+    faults = list(dict.fromkeys(faults))
     content = {
         "written": provenance.now(),
         "live": live,
-        "faults": list(dict.fromkeys(faults)),
+        "faults": faults,
         "drawn": drawn_from,
         "t": [dashboard.digits(stdtrit(n, 0.975)) for n in range(1, QUANTILES)],
         "experiments": found,
     }
-    return _assembled(", ".join(members) or "no records", content, packed, elements)
+    return _assembled(", ".join(members) or "no records", content, packed, elements), faults
 
 
 def _read(records: Sequence[Record], read: Read, faults: list[str]) -> list[dict[str, Curve]]:
@@ -99,7 +105,7 @@ def _assembled(title: str, content: Any, curves: bytes, figures: Iterable[bytes]
 def _block(name: str, content: bytes) -> str:
     """Bytes that a script finds by id."""
     text = base64.b64encode(content).decode()
-    return f'<script type="text/plain" id="{name}">{text}</script>'
+    return f'<script type="text/plain" id="block-{name}">{text}</script>'
 
 
 def _asset(name: str) -> str:

@@ -51,7 +51,7 @@ function lines(metric) {
   }
   const factor = Number(chosen.get("s") ?? 0);
   for (const line of drawn) {
-    for (const name of ["ys", "low", "high"]) line[name] = smoothed(line[name], factor);
+    for (const name of ["ys", "half", "low", "high"]) line[name] = smoothed(line[name], factor);
   }
   return { xs, drawn };
 }
@@ -59,27 +59,31 @@ function lines(metric) {
 function single(one, group, alone) {
   const run = experiment().runs[one.run], complete = run.state === "complete";
   const line = { group, run: one.run, ys: one.ys, width: alone ? 1.5 : 1, alpha: alone ? 0.9 : 0.55 };
-  if (!complete) return { ...line, dash: [4, 4], alpha: 0.9, about: `${run.state}, not in the mean` };
+  if (!complete) return { ...line, dash: [4, 4], width: 1.5, alpha: 1, about: `${run.state}, not in the mean` };
   return { ...line, ...(alone ? own(one) : { about: "" }) };
 }
 
 function average(complete, group) {
   if (complete.length === 1) return { group, run: null, ys: complete[0].ys, width: 2, alpha: 1, ...own(complete[0]) };
   const { mean, half, n } = pooled(complete.map((one) => one.ys), page.t);
-  const line = { group, run: null, ys: mean, width: 2, alpha: 1, about: `mean of ${plural(n, "run")}` };
-  if (!half) return line;
-  return { ...line, ...around(mean, half), about: `${line.about}, 95% interval` };
+  const about = `mean of ${plural(n, "run")}${half ? ", 95% interval" : ""}`;
+  return { group, run: null, ys: mean, half, width: 2, alpha: 1, about };
 }
 
 // The band of a single run: over its repeats, or else the extremes of the rows averaged in a point.
 function own(one) {
-  if (one.half) return { ...around(one.ys, one.half), about: "95% interval over its repeats" };
+  if (one.half) return { half: one.half, about: "95% interval over its repeats" };
   if (one.low) return { low: one.low, high: one.high, faint: true, about: "extremes of the rows in a point" };
   return { about: "one run" };
 }
 
-function around(ys, half) {
-  return { low: ys.map((y, i) => y - half[i]), high: ys.map((y, i) => y + half[i]) };
+// Edges of the band. On a log axis that of log(mean), by the delta method: mean * exp(±half/mean)
+// lies symmetric there and is never negative, as mean ± half would be.
+function edges(line, log) {
+  if (line.low) return [line.low, line.high];
+  if (!line.half) return null;
+  const edge = (sign) => line.ys.map((y, i) => (log ? y * Math.exp(sign * line.half[i] / Math.abs(y)) : y + sign * line.half[i]));
+  return [edge(-1), edge(1)];
 }
 
 function lineLabel(line) {
@@ -104,18 +108,17 @@ function setLogY(metric, on) {
 // uPlot's columns: x, then for each line its band's edges (if any) and itself.
 function columns(xs, drawn, log) {
   const from = flag("lx") ? xs.findIndex((x) => x > 0) : 0;
-  const floor = log ? (extent(drawn.map((line) => line.ys), (y) => y > 0)?.[0] ?? 1) / 2 : -Infinity;
-  const cell = (y) => (Number.isNaN(y) || (log && y <= 0) ? null : y);
-  // The lower edge of a band may be negative where the mean is not: on a log axis it ends at the bottom.
-  const edge = (y) => (Number.isNaN(y) ? null : Math.max(y, floor));
+  const cell = (y) => (!Number.isFinite(y) || (log && y <= 0) ? null : y);
   const cut = (ys, to) => Array.from(from > 0 ? ys.subarray(from) : ys, to);
   const data = [cut(xs, Number)], series = [{}], bands = [];
   for (const line of drawn) {
     const { colour, dash } = look(line.group);
-    if (line.low) {
+    const band = edges(line, log);
+    line.banded = Boolean(band);
+    if (band) {
       bands.push({ series: [data.length + 1, data.length], fill: translucent(colour, line.faint ? 0.09 : 0.17) });
-      for (const ys of [line.low, line.high]) {
-        data.push(cut(ys, edge));
+      for (const ys of band) {
+        data.push(cut(ys, cell));
         series.push({ width: 0, points: { show: false }, spanGaps: true });
       }
     }
@@ -183,9 +186,9 @@ function options(panel, { series, bands, log }) {
   const time = chosen.get("x") === "time";
   return {
     width: chartWidth(panel.body), height: panel.wide ? 380 : 250, series, bands,
-    padding: [8, 14, 0, 0], legend: { show: false },
+    padding: [8, 22, 0, 0], legend: { show: false },
     scales: { x: scale(flag("lx"), { time: false }), y: scale(log) },
-    axes: [axis(time ? "seconds since the run began" : "step", { size: 34 }), yAxis(log)],
+    axes: [xAxis(flag("lx"), time ? "seconds since the run began" : "step"), yAxis(log)],
     cursor: { y: false, focus: { prox: -1 }, points: { show: false }, drag: { x: true, y: false, dist: 4 },
       sync: { key: "curves", scales: ["x", null] } },
     hooks: {
@@ -229,7 +232,7 @@ function nearestValue(values, idx) {
 
 function tipAt(panel, u, { line, at, y }) {
   const x = u.data[0][at], value = u.data[line.place][at];
-  const band = line.low ? interval(u.data[line.place - 2][at], u.data[line.place - 1][at]) : "";
+  const band = line.banded ? interval(u.data[line.place - 2][at], u.data[line.place - 1][at]) : "";
   const where = chosen.get("x") === "time" ? `${number(Number(x.toPrecision(4)))} s` : `step ${number(Math.round(x))}`;
   fill(panel.tip,
     el("div", { class: "who" }, swatch(line.group), lineLabel(line)),
@@ -303,9 +306,9 @@ function renderCurves() {
 function curveControls(metrics) {
   const redraw = (key) => (value) => { choose(key, value); keepingFocus(renderCurves); };
   const others = experiment().curves.map((one) => one.name).filter((name) => !metrics.includes(name));
-  const add = choice("Add", [["", others.length ? `metric (${others.length} more)…` : "no other metric"],
+  const add = !others.length ? null : choice("Add", [["", `metric (${others.length} more)…`],
     ...others.map((name) => [name, name])], "", (name) => { if (name) { choose("m", [...metrics, name]); renderCurves(); } },
-  { "data-focus": "add", disabled: !others.length });
+  { "data-focus": "add" });
   const time = chosen.get("x") === "time", every = chosen.get("r") === "1", factor = chosen.get("s") ?? "0";
   const shownFactor = el("output", {}, Number(factor) ? factor : "off");
   const smooth = el("input", { type: "range", min: 0, max: 0.98, step: 0.02, value: factor, "data-focus": "smooth",
@@ -325,7 +328,7 @@ function curveControls(metrics) {
 function curveNote() {
   const { points, thinned, extremes } = page.drawn;
   const means = "A line is the mean over the complete runs of a group, its band a 95% interval of that mean "
-    + "(Student’s t, three runs or more; for one run, over its repeats). Unfinished and failed runs are dashed and in no mean. ";
+    + "(Student’s t, three runs or more, of log(mean) on a log axis; for one run, over its repeats). Unfinished and failed runs are dashed and in no mean. ";
   const thin = thinned ? `Rows are averaged into at most ${points} points a curve${extremes ? "" : "; their extremes are left out on a page of so many runs"}. ` : "";
   return `${means}${thin}Click a line for its single runs; drag to zoom, double-click to go back.`;
 }

@@ -3,7 +3,7 @@
 
 // The bytes of a block. (atob gives a string of bytes; newer browsers decode directly.)
 function bytes(id) {
-  const text = document.getElementById(id).textContent;
+  const text = document.getElementById(`block-${id}`).textContent;
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
   return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 }
@@ -64,13 +64,13 @@ function el(tag, attributes = {}, ...children) {
     else if (value === true) node.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ""));
   return node;
 }
 
 function fill(id, ...children) {
   const node = typeof id === "string" ? document.getElementById(id) : id;
-  node.replaceChildren(...children.flat().filter((child) => child !== null && child !== ""));
+  node.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== ""));
   return node;
 }
 

@@ -73,6 +73,12 @@ function printingIn() {
   addEventListener("afterprint", set(false));
 }
 
+// Sections jumped to must not end up under the bar, whose height depends on the groups in it.
+function measuringBar() {
+  const bar = document.getElementById("bar");
+  new ResizeObserver(() => document.documentElement.style.setProperty("--bar", `${bar.offsetHeight}px`)).observe(bar);
+}
+
 // ---- a sweep that is still running: `feedrun compare --watch` writes the page anew
 
 function living() {
@@ -114,7 +120,7 @@ async function start() {
   living();
   if (!page.experiments.length) { nothing(); return; }
   renderAll();
-  [filtering, theming, resizing, printingIn, minding, jumping].forEach((setUp) => setUp());
+  [filtering, theming, resizing, printingIn, measuringBar, minding, jumping].forEach((setUp) => setUp());
   document.documentElement.dataset.ready = "";
 }
 

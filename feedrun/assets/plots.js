@@ -21,7 +21,25 @@ function clean(tick) {
 // As wide as its longest number.
 function yAxis(log, label = null) {
   const size = (u, values) => 18 + 7 * Math.max(2, ...(values ?? []).map((text) => text.length));
-  return axis(label, { size, space: log ? 26 : 36 });
+  return axis(label, { size, space: 36, ...logTicks(log, 22) });
+}
+
+function xAxis(log, label, more = {}) {
+  return axis(label, { size: 34, ...logTicks(log, 52), ...more });
+}
+
+// Ticks of a log axis: 1, 2, 5 in each decade where `room` allows, else decades, else some of them.
+function logTicks(log, room) {
+  if (!log) return {};
+  const splits = (u, index, min, max) => {
+    const [low, high] = [Math.log10(min), Math.log10(max)];
+    const long = (index === 0 ? u.bbox.width : u.bbox.height) / devicePixelRatio, decade = long / (high - low);
+    const every = Math.ceil(room / decade), digits = decade > 3.4 * room ? [1, 2, 5] : [1];
+    const powers = Array.from({ length: Math.ceil(high) - Math.floor(low) + 1 }, (_, i) => Math.floor(low) + i);
+    return powers.filter((power) => power % every === 0).flatMap((power) => digits.map((digit) => digit * 10 ** power))
+      .filter((tick) => tick >= min * 0.999 && tick <= max * 1.001);
+  };
+  return { splits, filter: (u, ticks) => ticks };
 }
 
 function scale(log, more = {}) {

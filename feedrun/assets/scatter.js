@@ -9,9 +9,18 @@ function scatterKeys() {
 
 function scatterChoice() {
   const keysThere = scatterKeys(), { metrics } = experiment();
-  const x = keysThere.includes(chosen.get("sx")) ? chosen.get("sx") : keysThere[0];
+  const x = keysThere.includes(chosen.get("sx")) ? chosen.get("sx") : mostVaried(keysThere);
   const y = metrics.includes(chosen.get("sy")) ? chosen.get("sy") : metrics[0];
   return { x, y, metric: metrics.indexOf(y) };
+}
+
+// The numeric setting with the most values says most; else the first of all.
+function mostVaried(keysThere) {
+  const varied = (key) => {
+    const values = experiment().runs.map((run) => fields(run)[key]).filter((value) => value !== null && value !== undefined);
+    return key !== "seed" && values.every((value) => typeof value === "number") ? new Set(values).size : 0;
+  };
+  return keysThere.toSorted((a, b) => varied(b) - varied(a))[0];
 }
 
 // Numbers lie where they are; anything else gets a place of its own, in order of appearance.
@@ -54,10 +63,10 @@ function scatterData(points) {
 function scatterOptions(node, tip, points, names, logs) {
   const { x, y } = scatterChoice();
   return {
-    width: chartWidth(node), height: 320, padding: [10, 18, 0, 0], legend: { show: false },
-    scales: { x: scale(logs.x, { time: false, range: (u, low, high) => roomAround(low, high, logs.x, names) }), y: scale(logs.y) },
+    width: chartWidth(node), height: 320, padding: [10, 22, 0, 0], legend: { show: false },
+    scales: { x: scale(logs.x, { time: false, range: (u, low, high) => roomAround(low, high, logs.x, names) }), y: scale(logs.y, logs.y ? {} : { range: (u, low, high) => withWhiskers(low, high, points) }) },
     series: [{}, { paths: () => null, points: { show: false } }],
-    axes: [axis(x, { size: 34, ...(names ? { splits: () => names.map((_, i) => i), values: () => names } : {}) }), yAxis(logs.y, y)],
+    axes: [xAxis(logs.x, x, names ? { splits: () => names.map((_, i) => i), values: () => names } : {}), yAxis(logs.y, y)],
     cursor: { x: false, y: false, points: { show: false }, drag: { x: true, y: false, dist: 4 } },
     hooks: {
       draw: [(u) => paint(u, points)],
@@ -72,6 +81,13 @@ function roomAround(low, high, log, names) {
   if (log) return [low / 1.3, high * 1.3];
   const room = (high - low) * 0.06 || Math.abs(high) * 0.1 || 1;
   return [low - room, high + room];
+}
+
+// Intervals reach beyond the points; uPlot knows only these.
+function withWhiskers(low, high, points) {
+  const { metric } = scatterChoice(), cells = [...new Set(points.map((p) => p.run.group))].map((g) => experiment().groups[g].cells[metric]);
+  const ends = cells.filter((cell) => cell && cell[1] !== null).flatMap((cell) => [cell[1], cell[2]]);
+  return uPlot.rangeNum(Math.min(low, ...ends), Math.max(high, ...ends), 0.1, true);
 }
 
 function paint(u, points) {
@@ -103,8 +119,9 @@ function whisker(u, ctx, group, points, scaleBy) {
   ctx.strokeStyle = resolved(look(group).colour);
   ctx.lineWidth = 2 * scaleBy;
   ctx.beginPath();
-  if (low !== null && !(u.scales.y.distr === 3 && low <= 0)) { ctx.moveTo(x, y(low)); ctx.lineTo(x, y(high)); }
-  if (!(u.scales.y.distr === 3 && value <= 0)) { ctx.moveTo(x - arm, y(value)); ctx.lineTo(x + arm, y(value)); }
+  const floor = u.scales.y.distr === 3 ? u.scales.y.min : -Infinity; // an interval may reach below zero
+  if (low !== null && high > floor) { ctx.moveTo(x, y(Math.max(low, floor))); ctx.lineTo(x, y(high)); }
+  if (value > floor) { ctx.moveTo(x - arm, y(value)); ctx.lineTo(x + arm, y(value)); }
   ctx.stroke();
 }
 

@@ -19,7 +19,6 @@ function renderOverview() {
   const seen = [one.paper, plural(one.groups.length, "config"), `${plural(one.runs.length, "run")}: ${states}`];
   document.getElementById("facts").textContent = seen.filter(Boolean).join(" · ");
   renderFaults();
-  renderGroupsTable();
   renderConstant();
 }
 
@@ -42,23 +41,21 @@ function renderFaults() {
     el("ul", {}, lines.map((line) => el("li", {}, line)))));
 }
 
-// How often each verdict was reached, as words and as a bar; rivals are counted apart.
-function tally(verdicts, rival) {
+// A square a claim, always in the same place, so that groups can be told apart at a glance; and
+// how often each verdict was reached. Rivals are counted apart.
+function verdictStrip(verdicts, rival) {
   const { claims } = experiment(), counts = {};
-  verdicts.forEach((verdict, i) => {
-    if (verdict && (claims[i].origin === "rival") === rival) counts[verdict.over[0]] = (counts[verdict.over[0]] ?? 0) + 1;
+  const squares = claims.map((claim, i) => {
+    if ((claim.origin === "rival") !== rival) return null;
+    const name = verdicts[i]?.over[0];
+    if (name) counts[name] = (counts[name] ?? 0) + 1;
+    return el("span", { class: name ? kind(name) : "none", title: `${name ?? "no verdict"}: ${claim.statement}` });
   });
-  return Object.keys(VERDICTS).filter((name) => counts[name]).map((name) => [name, counts[name]]);
-}
-
-function verdictBar(counts) {
-  return el("div", { class: "verdicts" },
-    el("div", { class: "strip", "aria-hidden": "true" },
-      counts.map(([name, count]) => el("span", { class: kind(name), style: { "flex-grow": count } }))),
-    el("span", {}, counts.map(([name, count]) => {
-      const [sign, singular, many] = VERDICTS[name];
-      return el("span", { class: `verdict ${kind(name)}` }, el("span", { "aria-hidden": "true" }, `${sign} `), `${count} ${count === 1 ? singular : many}`);
-    })));
+  const words = Object.keys(VERDICTS).filter((name) => counts[name]).map((name) => {
+    const [sign, one, many] = VERDICTS[name];
+    return el("span", { class: `verdict ${kind(name)}` }, el("span", { "aria-hidden": "true" }, `${sign} `), `${counts[name]} ${counts[name] === 1 ? one : many}`);
+  });
+  return words.length ? el("div", { class: "verdicts" }, el("div", { class: "strip", "aria-hidden": "true" }, squares), words) : null;
 }
 
 function renderGroupsTable() {
@@ -66,12 +63,12 @@ function renderGroupsTable() {
   const matched = groupsMatching(), drawn = matched.slice(0, 12);
   if (!drawn.length) { fill("groups-table", el("p", { class: "quiet" }, "No record passes the filter.")); return; }
   const rows = drawn.map((group) => {
-    const { verdicts, smoke } = groups[group], own = tally(verdicts, false), against = tally(verdicts, true);
+    const { verdicts, smoke } = groups[group], own = verdictStrip(verdicts, false);
     return el("tr", { class: smoke ? "smoke" : "" },
       el("th", { scope: "row" }, el("span", { class: "who" }, swatch(group), groupLabel(group), smokeMark(groups[group]))),
       el("td", { class: "state" }, statesOf(runsOf(group))),
-      el("td", {}, own.length ? verdictBar(own) : "–", smoke && own.length ? el("small", {}, "counts for nothing") : null),
-      rivals ? el("td", {}, against.length ? verdictBar(against) : "–") : null);
+      el("td", {}, own ?? "–", smoke && own ? el("small", {}, "smoke: counts for nothing") : null),
+      rivals ? el("td", {}, verdictStrip(verdicts, true) ?? "–") : null);
   });
   fill("groups-table", el("table", {},
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "group"), el("th", { scope: "col" }, "runs"),
@@ -81,9 +78,11 @@ function renderGroupsTable() {
 }
 
 function renderConstant() {
-  const same = Object.entries(experiment().same);
-  fill("constant", same.length ? el("details", { class: "plain" }, el("summary", {}, `Same in all runs: ${plural(same.length, "setting")}`),
-    el("p", { class: "settings" }, same.map(([key, value]) => el("code", {}, `${key}=${word(value)}`)))) : []);
+  const same = Object.entries(experiment().same), usual = Object.entries(experiment().usual);
+  const settings = (all) => all.map(([key, value]) => el("code", {}, `${key}=${word(value)}`));
+  fill("constant", usual.length ? el("p", { class: "settings" }, "Unless a label says otherwise:", settings(usual)) : null,
+    same.length ? el("details", { class: "plain" }, el("summary", {}, `Same in all runs: ${plural(same.length, "setting")}`),
+    el("p", { class: "settings" }, settings(same))) : null);
 }
 
 // ---- which groups are drawn, and in which colour
@@ -92,8 +91,8 @@ function renderChips() {
   const matched = groupsMatching(), on = new Set(shown()), open = opened();
   const chips = matched.map((group) => el("span", { class: `chip${on.has(group) ? "" : " off"}` },
     el("button", { type: "button", "aria-pressed": String(on.has(group)), "data-focus": `chip ${group}`,
-      title: on.has(group) ? "hide" : "draw", onclick: () => { toggleGroup(group); keepingFocus(render); } },
-    swatch(group), groupLabel(group), smokeMark(experiment().groups[group]), el("small", {}, String(runsOf(group).length))),
+      title: experiment().groups[group].whole, onclick: () => { toggleGroup(group); keepingFocus(render); } },
+    swatch(group), groupLabel(group), smokeMark(experiment().groups[group]), el("small", {}, `×${runsOf(group).length}`)),
     el("button", { type: "button", class: "more", "aria-expanded": String(open.has(group)), "data-focus": `runs ${group}`,
       "aria-label": `single runs of ${groupLabel(group)}`, title: "single runs",
       onclick: () => { toggleOpen(group); keepingFocus(render); } }, open.has(group) ? "▾" : "▸")));
@@ -133,7 +132,7 @@ function claimCell(found, smoke) {
   const apart = Object.keys(found.runs).length > 1 || (runs > 1 && !found.runs[verdict]);
   const single = apart ? Object.entries(found.runs).map(([name, count]) => `${count} ${VERDICTS[name][count === 1 ? 1 : 2]}`).join(", ") : "";
   return el("td", { class: `claim${smoke ? " smoke" : ""}` }, verdictMark(verdict),
-    el("span", { class: "measured" }, value === null ? "" : `${number(value)} ${interval(low, high)}`),
+    el("span", { class: "measured" }, value === null ? "" : number(value), " ", el("span", { class: "interval" }, interval(low, high))),
     single ? el("small", {}, `single runs: ${single}`) : null);
 }
 

@@ -12,6 +12,7 @@ def _later(module: str) -> Callable[[Sequence[str]], int]:
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "compare": _later("feedrun.compare"),
+    "report": _later("feedrun.report_command"),
 }
 """Word after `feedrun` -> what it does with the words after it; returns the exit code."""
 

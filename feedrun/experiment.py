@@ -66,6 +66,8 @@ class Result(NamedTuple):
     summary: metric name -> a number (exact quantities), one number a repeat, or an Estimate.
     arrays:  what the figures are drawn from, numpy arrays by name.
     notes:   anything else worth keeping that fits JSON: which data, how many points were dropped.
+             notes["chance"], a mapping of metrics to what guessing would give (the share of the
+             majority class, the loss of a uniform guess), becomes a column in tables.
     """
 
     summary: Summary

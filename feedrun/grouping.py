@@ -1,7 +1,7 @@
 """Runs that differ only in their seed belong together: what varies, groups, estimates over runs."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +26,8 @@ class Group(NamedTuple):
     @property
     def label(self) -> str:
         """'tokens=16, beta=4': only what differs; empty where there is one group."""
-        return ", ".join(f"{key}={text(value)}" for key, value in self.values.items())
+        names = short(list(self.values))
+        return ", ".join(f"{names[key]}={text(value)}" for key, value in self.values.items())
 
 
 class Cell(NamedTuple):
@@ -60,11 +61,33 @@ def config(record: Record) -> dict[str, Any]:
     return {key: record.run[key] for key in APART} | flat(record.run["config"])
 
 
+def full(key: str, keys: Collection[str]) -> str:
+    """The dotted key that `key` names: itself, or the only one that ends in it."""
+    ends = [known for known in keys if known.endswith(f".{key}")]
+    return ends[0] if key not in keys and len(ends) == 1 else key
+
+
+def short(keys: Collection[str]) -> dict[str, str]:
+    """Dotted key -> its last part, or all of it where two keys end in the same."""
+    ends = [key.rpartition(".")[2] for key in keys]
+    return {key: end if ends.count(end) == 1 else key for key, end in zip(keys, ends, strict=True)}
+
+
 def varying(records: Sequence[Record]) -> list[str]:
     """The keys of `config` in which the records differ (or which only some have), in order."""
     configs = [config(record) for record in records]
-    keys = dict.fromkeys(key for one in configs for key in one)
-    return [key for key in keys if len({_same(one, key) for one in configs}) > 1]
+    same = _shared(configs)
+    return [key for key in dict.fromkeys(key for one in configs for key in one) if key not in same]
+
+
+def shared(records: Sequence[Record]) -> dict[str, Any]:
+    """What all the records have in common of `config`."""
+    return _shared([config(record) for record in records])
+
+
+def _shared(configs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    first, missing = (configs[0] if configs else {}), object()
+    return {k: v for k, v in first.items() if all(one.get(k, missing) == v for one in configs)}
 
 
 def groups(records: Sequence[Record], keys: Sequence[str] | None = None) -> list[Group]:
@@ -100,7 +123,12 @@ def metrics(records: Sequence[Record]) -> list[str]:
 
 def run_value(record: Record, metric: str) -> float | None:
     """The number of one run: its number, its fit's value or the mean over its repeats."""
-    return estimate(measured(record, metric))[0] if metric in record.summary else None
+    return middle(measured(record, metric)) if metric in record.summary else None
+
+
+def middle(found: Any) -> float:
+    """The one number of what a run measured (without the cost of an interval)."""
+    return float(found.value if isinstance(found, Estimate) else np.mean(found))
 
 
 def measured(record: Record, metric: str) -> Any:
@@ -109,17 +137,28 @@ def measured(record: Record, metric: str) -> Any:
     return Estimate(**stored) if isinstance(stored, Mapping) else stored
 
 
-def cell(records: Sequence[Record], metric: str) -> Cell | None:
-    """The metric over runs of one config: mean with 95% interval; None where none has it."""
-    having = [record for record in records if metric in record.summary]
+def cells(records: Sequence[Record], metrics: Sequence[str]) -> list[Cell | None]:
+    """Each metric over runs of one config: mean with 95% interval; None where no run has it."""
+    strata = [group.records for group in groups(records)] if len(records) >= MANY else []
+    return [_cell([r for r in records if name in r.summary], name, strata) for name in metrics]
+
+
+def _cell(having: Sequence[Record], metric: str, strata: Sequence[list[Record]]) -> Cell | None:
     if not having:
         return None
     found = [measured(record, metric) for record in having]
     value, low, high, n = over_runs(found)
-    values = [estimate(one)[0] for one in found]
+    values = [middle(one) for one in found]
     over = _kind(found[0]) if n == 1 else "runs" if low is not None else ""
-    iqm = interquartile(having, metric) if n >= MANY else None
+    iqm = _interquartile(strata, metric) if n >= MANY else None
     return Cell(value, *((low, high) if over else (None, None)), n, over, iqm, values)
+
+
+def _interquartile(strata: Sequence[list[Record]], metric: str) -> Estimate:
+    """Interquartile mean over all runs; the bootstrap keeps the number of runs of each config."""
+    found = [[run_value(r, metric) for r in own if metric in r.summary] for own in strata]
+    arrays = [np.asarray(values, float) for values in found if values]
+    return Estimate(stats.iqm(np.concatenate(arrays)), *stats.stratified_iqm_interval(arrays))
 
 
 def over_runs(found: Sequence[Any]) -> tuple[float, float | None, float | None, int]:
@@ -130,21 +169,14 @@ def over_runs(found: Sequence[Any]) -> tuple[float, float | None, float | None, 
     the runs scatter, they hold (three proportions of 1.0 do not scatter, but are not certain).
     """
     if len(found) == 1:
-        return (*estimate(found[0])[:3], 1)
-    value, low, high, n = estimate([estimate(one)[0] for one in found])
+        return *estimate(found[0])[:3], 1
+    value, low, high, n = estimate([middle(one) for one in found])
     if low is None or high is None:
         return value, None, None, n
     fits = [one for one in found if isinstance(one, Estimate)]
     down = sum((fit.value - fit.low) ** 2 for fit in fits) ** 0.5 / n
     up = sum((fit.high - fit.value) ** 2 for fit in fits) ** 0.5 / n
     return value, min(low, value - down), max(high, value + up), n
-
-
-def interquartile(records: Sequence[Record], metric: str) -> Estimate:
-    """Interquartile mean over the runs; the bootstrap keeps the number of runs of each config."""
-    strata = [[run_value(r, metric) for r in group.records] for group in groups(records)]
-    arrays = [np.asarray(values, float) for values in strata]
-    return Estimate(stats.iqm(np.concatenate(arrays)), *stats.stratified_iqm_interval(arrays))
 
 
 def text(value: Any) -> str:

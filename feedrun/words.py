@@ -10,6 +10,7 @@ feedrun: is that true, when, and what would I see? One command a question.
   feedrun experiment=NAME seed=3 wandb=online   another seed, mirrored to Weights & Biases
   feedrun -m experiment=NAME 'seed=range(5)'    a sweep: every value of every list
   feedrun --config-dir myconf experiment=mine   your own: myconf/experiment/mine.yaml
+  feedrun report outputs/NAME                   verdicts and tables over runs; report --help
 
 experiments   {names}
 

@@ -75,7 +75,7 @@ def test_chosen_keys_decide_the_groups(tmp_path):
 def test_over_seeds_a_run_counts_with_the_mean_of_its_repeats(tmp_path):
     values = [[1.0, 2.0, 3.0], [2.0, 2.0, 8.0], [3.0, 3.0, 3.0]]
     found = records(tmp_path, [({"n": 1}, s, {"x": v}) for s, v in enumerate(values)])
-    cell = grouping.cell(found, "x")
+    cell = grouping.cells(found, ["x"])[0]
     half = scipy_stats.t.ppf(0.975, 2) * np.std([2, 4, 3], ddof=1) / np.sqrt(3)
     assert cell is not None and cell.values == [2.0, 4.0, 3.0]
     assert (cell.value, cell.n, cell.over, cell.iqm) == (3.0, 3, "runs", None)
@@ -92,7 +92,7 @@ def test_over_seeds_a_run_counts_with_the_mean_of_its_repeats(tmp_path):
     ],
 )
 def test_a_single_run_has_the_interval_of_its_own_repeats_or_fit(tmp_path, stored, low, high, over):
-    cell = grouping.cell(records(tmp_path, [({}, 0, {"x": stored})]), "x")
+    cell = grouping.cells(records(tmp_path, [({}, 0, {"x": stored})]), ["x"])[0]
     assert cell == (1.5, low, high, 1, over, None, [1.5])
 
 
@@ -100,14 +100,14 @@ def test_two_seeds_have_a_mean_and_no_interval(tmp_path):
     found = records(
         tmp_path, [({}, s, {"x": {"value": float(s), "low": -9, "high": 9}}) for s in (1, 2)]
     )
-    assert grouping.cell(found, "x") == (1.5, None, None, 2, "", None, [1.0, 2.0])
+    assert grouping.cells(found, ["x"])[0] == (1.5, None, None, 2, "", None, [1.0, 2.0])
 
 
 def test_runs_without_the_metric_do_not_count(tmp_path):
     found = records(tmp_path, [({}, s, {"x": 1.0} if s else {"y": 1.0}) for s in range(3)])
-    cell = grouping.cell(found, "x")
+    cell = grouping.cells(found, ["x"])[0]
     assert cell is not None and cell.n == 2
-    assert grouping.cell(found, "z") is None
+    assert grouping.cells(found, ["z"])[0] is None
     assert grouping.metrics(found) == ["y", "x"]
 
 
@@ -115,7 +115,7 @@ def test_many_runs_have_an_interquartile_mean_with_its_configs_as_strata(tmp_pat
     rng = np.random.default_rng(0)
     values = rng.normal([[0.0], [100.0]], size=(2, 6))
     runs = [({"task": t}, s, {"x": values[t, s]}) for t in range(2) for s in range(6)]
-    cell = grouping.cell(records(tmp_path, runs), "x")
+    cell = grouping.cells(records(tmp_path, runs), ["x"])[0]
     assert cell is not None and cell.iqm is not None
     assert cell.iqm.value == pytest.approx(scipy_stats.trim_mean(values.ravel(), 0.25))
     expected = stats.stratified_iqm_interval(list(values))
@@ -126,7 +126,7 @@ def test_many_runs_have_an_interquartile_mean_with_its_configs_as_strata(tmp_pat
 
 def test_fits_that_agree_by_chance_keep_their_own_uncertainty(tmp_path):
     stored = {"value": 1.0, "low": 0.94, "high": 1.0}
-    cell = grouping.cell(records(tmp_path, [({}, s, {"x": stored}) for s in range(4)]), "x")
+    cell = grouping.cells(records(tmp_path, [({}, s, {"x": stored}) for s in range(4)]), ["x"])[0]
     assert cell is not None and (cell.value, cell.high) == (1.0, 1.0)
     assert cell.low == pytest.approx(1 - 0.06 / 2)  # four equal errors: half of one
 
@@ -135,6 +135,6 @@ def test_fits_that_scatter_more_than_they_say_have_the_interval_of_their_scatter
     values = [1.0, 2.0, 6.0]
     stored = [{"value": v, "low": v - 0.1, "high": v + 0.1} for v in values]
     found = records(tmp_path, [({}, s, {"x": v}) for s, v in enumerate(stored)])
-    cell = grouping.cell(found, "x")
+    cell = grouping.cells(found, ["x"])[0]
     assert cell is not None
     assert (cell.low, cell.high) == pytest.approx(stats.mean_interval(np.array(values)))

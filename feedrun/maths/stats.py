@@ -1,6 +1,7 @@
 """Interval estimates over repeats."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ MIN_REPEATS = 3
 
 SMALL = 8
 """Below this many repeats no bootstrap of the mean reaches its nominal coverage."""
+
+REMEMBERED = 50
+"""Up to so many repeats the resamples are kept for the next call (4 MB): four times as fast."""
 
 
 def mean_interval(
@@ -42,10 +46,25 @@ def bootstrap_interval(
     values: np.ndarray, *, tail: float, resamples: int, seed: int
 ) -> tuple[float, float]:
     """Percentile interval of the resampled mean, leaving out `tail` on each side."""
-    rng = np.random.default_rng(seed)
-    picks = rng.integers(0, len(values), (resamples, len(values)))
-    low, high = np.quantile(values[picks].mean(axis=1), [tail, 1 - tail])
+    if len(values) <= REMEMBERED:
+        means = _counts(len(values), resamples, seed) @ values / len(values)
+    else:
+        means = values[_picks(len(values), resamples, seed)].mean(axis=1)
+    # Rounding must not move a mean out of the range of its values: equal ones have no width.
+    low, high = np.quantile(means.clip(values.min(), values.max()), [tail, 1 - tail])
     return float(low), float(high)
+
+
+@lru_cache(maxsize=4)
+def _counts(repeats: int, resamples: int, seed: int) -> np.ndarray:
+    """How often each resample draws each repeat, (resamples, repeats): whole numbers as floats."""
+    places = _picks(repeats, resamples, seed) + repeats * np.arange(resamples)[:, None]
+    counts = np.bincount(places.ravel(), minlength=resamples * repeats)
+    return counts.reshape(resamples, repeats).astype(float)
+
+
+def _picks(repeats: int, resamples: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, repeats, (resamples, repeats))
 
 
 def iqm(values: np.ndarray) -> float:

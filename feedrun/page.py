@@ -15,7 +15,7 @@ from typing import Any
 
 from scipy.special import stdtrit
 
-from feedrun import dashboard, drawn, provenance
+from feedrun import dashboard, drawn, provenance, runlist
 from feedrun.curves import Curve
 from feedrun.gather import Gathered
 from feedrun.store import Record
@@ -51,7 +51,7 @@ def build(
         "live": live,
         "faults": faults,
         "drawn": drawn_from,
-        "t": [dashboard.digits(stdtrit(n, 0.975)) for n in range(1, QUANTILES)],
+        "t": [runlist.digits(stdtrit(n, 0.975)) for n in range(1, QUANTILES)],
         "experiments": found,
     }
     return _assembled(", ".join(members) or "no records", content, packed, elements), faults
@@ -77,12 +77,12 @@ def _figures(
     room, inside = FIGURE_BYTES, []
     for one in found:
         one["figures"] = []
-        for run, path in dashboard.figures(members[one["name"]]):
+        for run, path in runlist.figures(members[one["name"]]):
             size, number = path.stat().st_size, None
             if size <= room:
                 room, number = room - size, len(inside)
                 inside.append(path.read_bytes())
-            link = dashboard.link(path, place)
+            link = runlist.link(path, place)
             one["figures"].append([run, path.stem, number, link, size])
     return inside
 

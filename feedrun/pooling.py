@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from feedrun import grouping
 from feedrun.experiment import Claim, Estimate, judge
-from feedrun.runner import verdict_row
+from feedrun.conclusion import verdict_row
 from feedrun.store import Record
 
 

@@ -328,7 +328,7 @@ function curveControls(metrics) {
 function curveNote() {
   const { points, thinned, extremes } = page.drawn;
   const means = "A line is the mean over the complete runs of a group, its band a 95% interval of that mean "
-    + "(Student’s t, three runs or more, of log(mean) on a log axis; for one run, over its repeats). Unfinished and failed runs are dashed and in no mean. ";
+    + "(Student’s t, three runs or more, of log(mean) on a log axis; for one run, over its repeats). Runs that have not finished or failed are dashed and in no mean. ";
   const thin = thinned ? `Rows are averaged into at most ${points} points a curve${extremes ? "" : "; their extremes are left out on a page of so many runs"}. ` : "";
   return `${means}${thin}Click a line for its single runs; drag to zoom, double-click to go back.`;
 }

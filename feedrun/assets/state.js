@@ -44,7 +44,7 @@ const COMPARE = {
 // What a run is called, for comparisons: its config, its summary, and these.
 function fields(run) {
   const { keys, metrics } = experiment();
-  const known = { seed: run.seed, state: run.state, id: run.id, smoke: run.smoke ?? null, ...run.asked };
+  const known = { seed: run.seed, state: run.state, id: run.id, smoke: run.smoke };
   metrics.forEach((name, i) => { known[name] = run.summary?.[i]; });
   keys.forEach((name, i) => { known[name] = run.values[i]; });
   return known;

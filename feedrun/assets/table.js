@@ -4,7 +4,8 @@ const ROWS = 200; // more than these are drawn only when asked for
 let allRows = false;
 
 const STATES = {
-  complete: ["●", "complete"], failed: ["✕", "failed"], unfinished: ["◐", "unfinished"], queued: ["○", "queued"],
+  complete: ["●", "complete"], failed: ["✕", "failed"], running: ["◐", "running"],
+  stopped: ["◌", "stopped"], queued: ["○", "queued"],
 };
 
 function stateMark(run) {
@@ -113,7 +114,9 @@ function groupCell(column, group, runs) {
   if (!cell) return el("td", { class: "metric" }, "–");
   const [value, low, high, n, over] = cell;
   return el("td", { class: "metric", title: over ? `95% interval over ${over === "fit" ? "its fit" : over}, n = ${n}` : `n = ${n}` },
-    number(value), el("small", {}, interval(low, high)));
+    number(value), el("small", {}, interval(low, high)),
+    (experiment().groups[group].published[column.index] ?? []).map(([one, from, to, where]) =>
+      el("small", { class: "published", title: where }, "published ", one === null ? "" : `${number(one)} `, interval(from, to))));
 }
 
 function seedsOf(runs) {
@@ -140,11 +143,16 @@ function runCell(column, run) {
   const value = column.of(run);
   if (column.kind === "state") {
     const error = run.error ? el("small", { class: "error" }, run.error) : null;
-    const idle = run.state === "unfinished" && run.idle !== null ? el("small", {}, `last row ${seconds(run.idle)} before`) : null;
-    return el("td", { class: "state" }, stateMark(run), error, idle);
+    return el("td", { class: "state" }, stateMark(run), error, standing(run));
   }
   if (column.kind === "time") return el("td", { class: "time" }, seconds(value));
   return el("td", { class: column.kind }, column.kind === "metric" ? number(value) : word(value));
+}
+
+// How far a run is that has not finished, as of when the page was written.
+function standing(run) {
+  const words = run.progress || (run.idle === null || run.idle === undefined ? "" : `last row ${seconds(run.idle)} before`);
+  return ["running", "stopped"].includes(run.state) && words ? el("small", {}, words) : null;
 }
 
 function runControls(byRun) {

@@ -5,6 +5,7 @@ thousand runs fit into memory; `common` then puts the runs of one metric on step
 stages keep means (over rows), minima and maxima exactly.
 """
 
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -137,17 +138,33 @@ def thin(
     )
 
 
+@functools.lru_cache(maxsize=256)
 def boundaries(count: int, keep: int) -> np.ndarray:
-    """Where at most `keep` chunks of `count` rows begin: most of them equal, some geometric.
+    """Where at most `keep` chunks of `count` rows begin.
 
-    The equal ones are for a linear axis; a quarter grow geometrically, or the beginning of a
-    curve on a logarithmic axis would be drawn from a handful of points.
+    Chunks grow with their position, so that the beginning of a curve on a logarithmic axis is not
+    drawn from a handful of points, until they are as long as the rest, all alike: a short chunk
+    among long ones would stick out as noise that the others have averaged away.
     """
     if count <= keep:
         return np.arange(count)
-    early = np.geomspace(1, count, keep // 4, endpoint=False)
-    even = np.linspace(0, count, keep - keep // 4, endpoint=False)
-    return np.unique(np.concatenate([even, early]).astype(int))
+    longest = count // keep + 1
+    while len(starts := _growing(count, longest, share=min(0.7, 48 / keep))) > keep:
+        longest += longest // 16 + 1
+    return np.array(starts)
+
+
+def _growing(count: int, longest: int, *, share: float) -> list[int]:
+    """Chunks of `share` of what lies before them, at least 1 row and at most `longest`.
+
+    A rest of less than half a chunk is part of the last one.
+    """
+    starts, place = [], 0
+    while place < count:
+        starts.append(place)
+        place += max(1, min(longest, int(place * share)))
+    short = len(starts) > 1 and count - starts[-1] < (starts[-1] - starts[-2]) / 2
+    return starts[:-1] if short else starts
 
 
 def common(curves: Sequence[Curve], points: int) -> tuple[np.ndarray, list[Curve]]:

@@ -186,7 +186,7 @@ function options(panel, { series, bands, log }) {
   const time = chosen.get("x") === "time";
   return {
     width: chartWidth(panel.body), height: panel.wide ? 380 : 250, series, bands,
-    padding: [8, 22, 0, 0], legend: { show: false },
+    padding: [8, 28, 0, 0], legend: { show: false },
     scales: { x: scale(flag("lx"), { time: false }), y: scale(log) },
     axes: [xAxis(flag("lx"), time ? "seconds since the run began" : "step"), yAxis(log)],
     cursor: { y: false, focus: { prox: -1 }, points: { show: false }, drag: { x: true, y: false, dist: 4 },

@@ -45,7 +45,7 @@ function renderScatter() {
   scatterPlot = null;
   scatterControls();
   const { points, names } = scatterPoints(), { x, y } = scatterChoice();
-  const logs = { x: flag("lsx") && !names, y: flag("lsy") };
+  const logs = { x: flag("lsx") && !names, y: scatterLogY() };
   const kept = points.filter((p) => (!logs.x || p.x > 0) && (!logs.y || p.y > 0));
   document.getElementById("scatter-note").textContent = scatterNote(points.length - kept.length);
   if (!kept.length) { fill("scatter-plot", el("p", { class: "quiet" }, "No complete run has such a value.")); return; }
@@ -63,7 +63,7 @@ function scatterData(points) {
 function scatterOptions(node, tip, points, names, logs) {
   const { x, y } = scatterChoice();
   return {
-    width: chartWidth(node), height: 320, padding: [10, 22, 0, 0], legend: { show: false },
+    width: chartWidth(node), height: 320, padding: [10, 28, 0, 0], legend: { show: false },
     scales: { x: scale(logs.x, { time: false, range: (u, low, high) => roomAround(low, high, logs.x, names) }), y: scale(logs.y, logs.y ? {} : { range: (u, low, high) => withWhiskers(low, high, points) }) },
     series: [{}, { paths: () => null, points: { show: false } }],
     axes: [xAxis(logs.x, x, names ? { splits: () => names.map((_, i) => i), values: () => names } : {}), yAxis(logs.y, y)],
@@ -140,13 +140,20 @@ function scatterTip(u, tip, points) {
   placeTip(tip, u, u.valToPos(best.point.x, "x"), u.valToPos(y, "y"));
 }
 
+// As the curves: logarithmic unless told otherwise, where positive values span three decades.
+function scatterLogY() {
+  if (chosen.has("lsy")) return flag("lsy");
+  const ends = extent([scatterPoints().points.map((point) => point.y)]);
+  return Boolean(ends && ends[0] > 0 && ends[1] / ends[0] > 1000);
+}
+
 function scatterControls() {
   const { x, y } = scatterChoice(), { metrics } = experiment();
   const set = (key) => (value) => { choose(key, value); keepingFocus(renderScatter); };
   fill("scatter-controls",
     choice("y", metrics.map((name) => [name, name]), y, set("sy"), { "data-focus": "sy" }),
     choice("x", scatterKeys().map((name) => [name, name]), x, set("sx"), { "data-focus": "sx" }),
-    button("log y", flag("lsy"), () => set("lsy")(!flag("lsy")), { "data-focus": "lsy" }),
+    button("log y", scatterLogY(), () => set("lsy")(scatterLogY() ? "0" : "1"), { "data-focus": "lsy" }),
     button("log x", flag("lsx"), () => set("lsx")(!flag("lsx")), { "data-focus": "lsx" }));
 }
 

@@ -98,8 +98,8 @@ function renderChips() {
       onclick: () => { toggleOpen(group); keepingFocus(render); } }, open.has(group) ? "▾" : "▸")));
   const all = on.size < matched.length;
   const every = matched.length > 2 ? el("button", { type: "button", class: "plain", "data-focus": "all groups",
-    onclick: () => { choose("g", all ? matched.join(",") : ","); keepingFocus(render); } }, all ? `all ${matched.length}` : "none") : null;
-  fill("chips", chips, every);
+    onclick: () => { choose("g", all ? matched.join(",") : ","); keepingFocus(render); } }, all ? `draw all ${matched.length}` : "hide all") : null;
+  fill("chips", matched.length > 12 ? [every, chips] : [chips, every]);
 }
 
 function renderFilter() {

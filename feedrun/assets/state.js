@@ -50,9 +50,12 @@ function fields(run) {
   return known;
 }
 
-function knownNames() {
+// The whole name of a column, of which the last part is enough: lr for training.lr.
+function column(name) {
   const { keys, metrics } = experiment();
-  return new Set(["seed", "state", "id", "smoke", ...keys, ...metrics]);
+  const all = ["seed", "state", "id", "smoke", ...keys, ...metrics];
+  const ends = all.filter((one) => one.endsWith(`.${name}`));
+  return all.includes(name) ? name : ends.length === 1 ? ends[0] : null;
 }
 
 // Returns a test of runs, or the sentence that says what is wrong with the words.
@@ -61,16 +64,17 @@ function filterOf(text) {
   for (const part of text.match(/(?:[^\s"]|"[^"]*")+/g) ?? []) {
     const plain = part.replaceAll('"', "");
     const found = /^(-?)([^<>=!]+)(<=|>=|!=|=|<|>)(.+)$/.exec(plain);
-    if (found && !knownNames().has(found[2])) return `no column ${found[2]}`;
-    tests.push(found ? comparison(found) : holding(plain));
+    const name = found && column(found[2]);
+    if (found && !name) return `no column ${found[2]}`;
+    tests.push(found ? comparison(name, found) : holding(plain));
   }
   return (run) => tests.every((test) => test(run));
 }
 
-function comparison([, minus, name, sign, wanted]) {
+function comparison(name, [, minus, , sign, wanted]) {
   return (run) => {
     const value = fields(run)[name];
-    if (value === null || value === undefined) return false;
+    if (value === null || value === undefined) return minus === "-";
     const numeric = typeof value === "number" && !Number.isNaN(Number(wanted));
     const holds = COMPARE[sign](numeric ? value : word(value), numeric ? Number(wanted) : wanted);
     return holds !== (minus === "-");

@@ -1,4 +1,4 @@
-"""`feedrun compare PATH…`: one HTML file that shows records side by side, now or while they grow."""
+"""`feedrun compare PATH…`: one HTML file with records side by side, now or while they grow."""
 
 import argparse
 import sys
@@ -36,10 +36,19 @@ SHARE = 9
 def main(words: Sequence[str]) -> int:
     """Write the page (again and again with --watch); the exit code is 0, or 2 for bad input."""
     asked = _parser().parse_args(words)
+    if fault := _fault(asked.out):
+        return _say(fault) or 2
     try:
         return _watch(asked) if asked.watch else _once(asked)
     except OSError as error:
         return _say(complaints.os_line(error, str(asked.out))) or 2
+
+
+def _fault(out: Path) -> str | None:
+    """Why no page can be written there; said before a thousand records are read."""
+    if out.is_dir():
+        return f"--out {out} is a folder; name a file in it"
+    return None if out.absolute().parent.is_dir() else f"--out {out}: no folder {out.parent}"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -45,6 +45,7 @@ def read(path: Path) -> tuple[dict[str, Curve], list[str]]:
     except OSError as error:
         return {}, [f"{path}: {error.strerror}"]
     whole = data[: data.rfind(b"\n") + 1]
+    whole = data if _is_json(data[len(whole) :]) else whole
     faults: list[str] = []
     try:
         # One call for all lines: a third of the time that json needs for it, line by line.
@@ -52,6 +53,15 @@ def read(path: Path) -> tuple[dict[str, Curve], list[str]]:
     except ValueError:
         rows = list(_readable(path, whole, faults))
     return _curves(path, rows, faults), faults
+
+
+def _is_json(text: bytes) -> bool:
+    """Whether a last line that does not end is whole all the same (somebody's editor)."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _readable(path: Path, data: bytes, faults: list[str]) -> Iterator[Any]:
@@ -77,7 +87,8 @@ def _curves(path: Path, rows: Sequence[Any], faults: list[str]) -> dict[str, Cur
                 values = _column(path, name, alike, faults)
                 if step is not None and time is not None and values is not None:
                     found.setdefault(name, []).append((step[:, 0], time[:, 0], values))
-    return {name: thin(*_joined(path, name, parts, faults)) for name, parts in found.items()}
+    thinned = {name: thin(*_joined(path, name, parts, faults)) for name, parts in found.items()}
+    return {name: curve for name, curve in thinned.items() if len(curve.step)}
 
 
 def _layouts(rows: Sequence[Any]) -> Iterator[tuple[tuple[str, ...], Sequence[Any]]]:
@@ -106,10 +117,10 @@ def _joined(
     path: Path, name: str, parts: list[tuple[np.ndarray, ...]], faults: list[str]
 ) -> tuple[np.ndarray, ...]:
     """The parts of one metric as (step, time, values), by step; a NaN is a fault and left out."""
-    widest = max(values.shape[1] for _, _, values in parts)
-    same = [part for part in parts if part[2].shape[1] == widest]
+    usual = max(parts, key=lambda part: len(part[0]))[2].shape[1]
+    same = [part for part in parts if part[2].shape[1] == usual]
     if len(same) < len(parts):
-        faults.append(f"{path}: {name} has rows with fewer repeats, which are left out")
+        faults.append(f"{path}: {name} has rows with fewer or more repeats, left out")
     step, time, values = (np.concatenate(column) for column in zip(*same, strict=True))
     good = np.isfinite(values).all(axis=1) & np.isfinite(step) & np.isfinite(time)
     if not good.all():
@@ -118,9 +129,7 @@ def _joined(
     return step[order], time[order], values[order]
 
 
-def thin(
-    step: np.ndarray, time: np.ndarray, values: np.ndarray, *, keep: int = KEEP
-) -> Curve:
+def thin(step: np.ndarray, time: np.ndarray, values: np.ndarray, *, keep: int = KEEP) -> Curve:
     """Rows (N,), (N,), (N, R), sorted by step, averaged in at most `keep` chunks."""
     starts = boundaries(len(step), keep)
     rows = np.diff(starts, append=len(step))
@@ -195,7 +204,7 @@ def _onto(edges: np.ndarray, curve: Curve) -> Curve:
     return Curve(
         spread(np.add.reduceat(curve.step * curve.rows, first) / rows),
         spread(np.add.reduceat(curve.time * curve.rows, first) / rows),
-        spread(rows, 0),
+        spread(rows, 0.0),
         spread(np.add.reduceat(curve.mean * weight, first, axis=0) / rows[:, None]),
         spread(np.minimum.reduceat(curve.low, first)),
         spread(np.maximum.reduceat(curve.high, first)),

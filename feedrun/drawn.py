@@ -2,7 +2,7 @@
 
 import gzip
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import stdtrit
@@ -13,7 +13,8 @@ from feedrun.maths import stats
 VALUES = 1_000_000
 """Numbers that all curves of a page may have: 2.3 MB at most once they are packed."""
 
-SIZES = (512, True), (384, True), (256, True), (256, False), (192, False), (128, False), (96, False), (64, False), (48, False), (32, False)  # fmt: skip
+SIZES = [(points, True) for points in (512, 384, 256)]
+SIZES += [(points, False) for points in (256, 192, 128, 96, 64, 48, 32)]
 """Points a curve, and whether it has the extremes of the rows averaged: the first that fits."""
 
 MANTISSA = 14
@@ -52,6 +53,24 @@ def rounded(values: np.ndarray, *, bits: int) -> np.ndarray:
     return raw.view(np.float32)
 
 
+class Size(NamedTuple):
+    """What the curves of one metric take.
+
+    steps: different ones in all curves; times: time axes that no metric before had; repeated:
+    curves with an interval over repeats.
+    """
+
+    steps: int
+    curves: int
+    times: int
+    repeated: int
+
+    def values(self, points: int, extremes: bool) -> int:
+        """Numbers: means, times, extremes where rows are averaged, intervals over repeats."""
+        arrays = self.curves * (3 if extremes and self.steps > points else 1)
+        return min(self.steps, points) * (arrays + self.times + self.repeated)
+
+
 def curves(
     found: Sequence[dict[str, Any]],
     runs: Mapping[str, Sequence[dict[str, Curve]]],
@@ -61,49 +80,38 @@ def curves(
 
     Where not even the fewest points fit, the metrics logged last are left out, which is a fault.
     """
-    floats, names = Floats(), {name: _metrics(own) for name, own in runs.items()}
-    lengths = [_sizes(own, names[name]) for name, own in runs.items()]
-    every = [size for sizes in lengths for size in sizes]
-    points, extremes = next((s for s in SIZES if _total(every, *s) <= VALUES), SIZES[-1])
+    floats, sizes = Floats(), {name: _sizes(own) for name, own in runs.items()}
+    every = [size for own in sizes.values() for size in own.values()]
+    points, extremes = next(
+        (s for s in SIZES if sum(size.values(*s) for size in every) <= VALUES), SIZES[-1]
+    )
     room = VALUES
-    for one, sizes in zip(found, lengths, strict=True):
-        own, metrics = runs[one["name"]], names[one["name"]]
-        kept = [m for m, size in zip(metrics, sizes, strict=True)
-                if (room := room - _total([size], points, extremes)) >= 0]  # fmt: skip
-        if len(kept) < len(metrics):
-            left = len(metrics) - len(kept)
-            faults.append(f"{one['name']}: the curves of {left} of {len(metrics)} metrics are "
-                          "left out, they do not fit into the page; compare fewer runs")  # fmt: skip
-        one["curves"] = [_shared(m, own, points, extremes, floats) for m in kept]
-    thinned = any(len(curve.step) > points for own in runs.values() for r in own for curve in r.values())
+    for one in found:
+        own, one["curves"] = sizes[one["name"]], []
+        for metric, size in own.items():
+            room -= size.values(points, extremes)
+            if room >= 0:
+                one["curves"].append(_shared(metric, runs[one["name"]], points, extremes, floats))
+        if left := len(own) - len(one["curves"]):
+            faults.append(
+                f"{one['name']}: the curves of {left} of {len(own)} metrics do not fit into the "
+                "page and are left out; compare fewer runs"
+            )
+    thinned = any(size.steps > points for size in every)
     return floats.packed(), {"points": points, "thinned": thinned, "extremes": extremes}
 
 
-def _metrics(runs: Sequence[dict[str, Curve]]) -> list[str]:
-    return list(dict.fromkeys(name for own in runs for name in own))
-
-
-def _sizes(
-    runs: Sequence[dict[str, Curve]], names: Sequence[str]
-) -> list[tuple[int, int, int, int]]:
-    """(longest curve, runs, time axes not seen before, runs with repeats) of each metric."""
-    sizes, seen = [], set()
-    for name in names:
+def _sizes(runs: Sequence[dict[str, Curve]]) -> dict[str, Size]:
+    """The size of each metric, in the order in which they were logged."""
+    sizes, seen = {}, set()
+    for name in dict.fromkeys(name for own in runs for name in own):
         own = [run[name] for run in runs if name in run]
         times = {curve.time.tobytes() for curve in own} - seen
         seen |= times
         repeated = sum(curve.mean.shape[1] >= stats.MIN_REPEATS for curve in own)
-        sizes.append((max(len(curve.step) for curve in own), len(own), len(times), repeated))
+        steps = len(np.unique(np.concatenate([curve.step for curve in own])))
+        sizes[name] = Size(steps, len(own), len(times), repeated)
     return sizes
-
-
-def _total(sizes: Sequence[tuple[int, int, int, int]], points: int, extremes: bool) -> int:
-    """Numbers that these curves take: means, times, extremes where rows are averaged, halves."""
-    return sum(
-        min(longest, points)
-        * (runs * (1 + 2 * (extremes and longest > points)) + times + repeated)
-        for longest, runs, times, repeated in sizes
-    )
 
 
 def _shared(

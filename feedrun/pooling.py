@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from feedrun import grouping
-from feedrun.experiment import Claim, Estimate, judge
 from feedrun.conclusion import verdict_row
+from feedrun.experiment import Claim, Estimate, judge
 from feedrun.store import Record
 
 

@@ -51,7 +51,7 @@ def _state(record: Record) -> tuple[str, str]:
     return ("failed" if record.state == "failed" else "stopped"), ""
 
 
-def _idle(record: Record) -> float | None:
+def _idle(record: Record) -> int | None:
     """Seconds since a run that is not complete last wrote a row."""
     rows = record.folder / "metrics.jsonl"
     if record.state == "complete" or not rows.exists():

@@ -107,9 +107,9 @@ function setLogY(metric, on) {
 
 // uPlot's columns: x, then for each line its band's edges (if any) and itself.
 function columns(xs, drawn, log) {
-  const from = flag("lx") ? xs.findIndex((x) => x > 0) : 0;
+  const [from, to] = span(xs, drawn);
   const cell = (y) => (!Number.isFinite(y) || (log && y <= 0) ? null : y);
-  const cut = (ys, to) => Array.from(from > 0 ? ys.subarray(from) : ys, to);
+  const cut = (ys, kept) => Array.from(ys.subarray(from, to), kept);
   const data = [cut(xs, Number)], series = [{}], bands = [];
   for (const line of drawn) {
     const { colour, dash } = look(line.group);
@@ -130,6 +130,15 @@ function columns(xs, drawn, log) {
     });
   }
   return { data, series, bands };
+}
+
+// Where the axis begins and ends: other groups may have been logged further than those drawn.
+function span(xs, drawn) {
+  const there = (i) => (!flag("lx") || xs[i] > 0) && drawn.some((line) => !Number.isNaN(line.ys[i]));
+  let from = 0, to = xs.length;
+  while (from < to && !there(from)) from++;
+  while (to > from && !there(to - 1)) to--;
+  return [from, to];
 }
 
 // A curve of few points shows them.

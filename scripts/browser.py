@@ -58,7 +58,16 @@ def main(words: list[str]) -> int:
         page.eval_on_selector(place, "node => node.scrollIntoView()")
         settle(page)
         page.screenshot(path=picture)
+    small(Path(picture))
     return 0
+
+
+def small(picture: Path) -> None:
+    """Save a picture with 128 colours, which a page does not exceed by much."""
+    from PIL import Image
+
+    with Image.open(picture) as image:
+        image.quantize(128).save(picture, optimize=True)
 
 
 if __name__ == "__main__":

@@ -95,9 +95,9 @@ def _verdict(line: Line) -> Text:
 
 
 def _found(line: Line) -> Text:
-    return Text(report.measured(line.pooled.row), "bold") + Text(
-        f"  {how_many(line.pooled)}".rstrip()
-    )
+    words = how_many(line.pooled)
+    value = (report.measured(line.pooled.row), "bold")
+    return Text.assemble(value, f"  {words}" if words else "")
 
 
 def how_many(found: Pooled) -> str:

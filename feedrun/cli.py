@@ -94,18 +94,28 @@ def _raise(message: str) -> None:
 
 
 def _help(words: list[str]) -> int:
-    """The general help, or with experiment=NAME that experiment's commented yaml."""
-    chosen = [w.removeprefix("experiment=") for w in words if w.startswith("experiment=")]
+    """The general help, or with experiment=, sweep= or launcher= the commented yaml of that."""
     folders = [*_own_folders(words), config_folder()]
-    if not chosen:
-        print(HELP.format(names=" | ".join(complaints.names(folders, "experiment"))))
-        return 0
+    for word in words:
+        group, _, name = word.partition("=")
+        if name and group in ("experiment", "sweep", "launcher"):
+            return _help_on({"launcher": "hydra/launcher"}.get(group, group), name, folders)
+    named = [complaints.names(folders, group) for group in ("experiment", "sweep")]
+    names, sweeps = (" | ".join(found) for found in named)
+    print(HELP.format(names=names, sweeps=sweeps))
+    return 0
+
+
+def _help_on(group: str, name: str, folders: list[Path]) -> int:
+    from feedrun.config import nearest
+
     for folder in folders:
-        path = folder / "experiment" / f"{chosen[0]}.yaml"
+        path = folder / group / f"{name}.yaml"
         if path.exists():
             print(path.read_text().replace("# @package _global_\n", "").strip())
             return 0
-    return _say(f"no experiment {chosen[0]}{complaints.hint(chosen[0], folders)}", 2)
+    what, there = group.removeprefix("hydra/"), complaints.names(folders, group)
+    return _say(f"no {what} {name}{nearest(name, there)}; there is {', '.join(there)}", 2)
 
 
 def _feed(folders: list[Path]) -> int:
@@ -133,17 +143,19 @@ def _hydra(words: list[str], folders: list[Path]) -> int:
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come to us instead of being printed
     words = [launcher_word(word) for word in words]
-    settings = [w for w in words if "=" in w and not w.startswith("--")]
+    settings = [w for w in words if ("=" in w and not w.startswith("--")) or w.startswith("~")]
     options = [w for w in words if w not in settings]
-    if any(w.startswith(("hydra/launcher=", "hydra.launcher.", "sweep=")) for w in settings):
-        options = ["--multirun", *[w for w in options if w not in ("-m", "--multirun")]]
+    ours = [w for w in settings if not w.startswith(("hydra.", "hydra/"))]
     if "hydra/launcher=slurm" in settings and not importlib.util.find_spec("submitit"):
         return _say("launcher=slurm needs one more package: pip install 'feedrun[slurm]'", 2)
+    if _sweeps(options, settings):
+        options = ["--multirun", *[w for w in options if w not in ("-m", "--multirun")]]
+        settings = [w for w in settings if w not in ours or w.startswith("sweep=")]
     sys.argv = ["feedrun", *options, *settings]  # options first
     sys.path.insert(0, os.getcwd())  # where a user's own experiments live
     signal.signal(signal.SIGTERM, _terminated)
     grid.register()
-    app = App()
+    app = App(ours)
     try:
         hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(
             app
@@ -167,18 +179,33 @@ def launcher_word(word: str) -> str:
     return word
 
 
-class App:
-    """What Hydra calls: with the config of a single run; a launcher calls `sweep_ended`."""
+def _sweeps(options: list[str], settings: list[str]) -> bool:
+    """Whether several runs are asked for: -m, or a launcher or a named sweep, which imply it."""
+    implied = ("hydra/launcher=", "hydra.launcher.", "sweep=")
+    return bool({"-m", "--multirun"} & set(options)) or any(w.startswith(implied) for w in settings)
 
-    code = 0
+
+class App:
+    """What Hydra calls: with the config of a single run, or for a sweep with how it ended.
+
+    `words` are the settings of the runs: the sweeper makes points of them (the config that Hydra
+    composes for a sweep as a whole knows no experiment, since there may be several).
+    """
+
+    def __init__(self, words: list[str]):
+        self.words, self.code = words, 0
 
     def __call__(self, cfg: Any) -> None:
         self.code = _job(cfg)
 
     def sweep_ended(self, swept: Any) -> None:
         """Say how a sweep ended, on stdout, with a line on stderr for each job that failed."""
+        from feedrun import jobs
+
         print(f"{swept.sweep.folder.name}: {swept.board.tally()}")
         print(f"sweep    {swept.sweep.folder}")
+        for path in jobs.draw(swept):
+            print(f"figure   {path}")
         for line in swept.failures.values():
             self.code = _say(line, 1)
 

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,7 +34,7 @@ def status(words: Sequence[str]) -> int:
     try:
         board = live.Board(sweep.read(folder), set())
     except ValueError as error:
-        print(f"feedrun: {error}")
+        print(f"feedrun: {error}", file=sys.stderr)
         return 2
     board.look()
     with Live(board.view(), console=Console(), auto_refresh=False) as screen:
@@ -59,5 +60,6 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "status": status,
     "report": _later("feedrun.report_command"),
     "compare": _later("feedrun.compare"),
+    "workspace": _later("feedrun.workspace_command"),
 }
 """Word after `feedrun` -> what it does with the words after it; returns the exit code."""

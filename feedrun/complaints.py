@@ -22,8 +22,9 @@ def hydra_line(error: Exception, words: list[str], folders: list[Path]) -> str:
     from feedrun.config import BadInput, nearest
 
     text = str(error)
-    if isinstance(error.__cause__, BadInput):
-        return first(error.__cause__)
+    for ours in (error, error.__cause__):
+        if isinstance(ours, BadInput):
+            return first(ours)
     if found := re.search(r"Could not find '([\w/]+)/([^'/]*)'", text):
         group, name = found.groups()
         there = names(folders, group)

@@ -12,7 +12,7 @@ from feedrun.gather import Gathered, queued
 from feedrun.published import published
 from feedrun.results import Results, Wanted, chosen_metrics, known_key, results, wanted
 from feedrun.store import Record
-from feedrun.sweep import Job, Sweep
+from feedrun.sweep import Job, Sweep, state
 
 
 class Section(NamedTuple):
@@ -116,14 +116,14 @@ def spans(numbers: Sequence[int]) -> str:
 
 
 def incomplete(section: Section) -> list[str]:
-    """A line for each run that failed or has not finished: where it is and why."""
+    """A line for each run that is running, was stopped or has failed: where it is and why."""
     labels = {id(r): g.label for g in grouping.groups(section.records) for r in g.records}
     lines = []
     for record in section.records:
         if record.state != "complete":
             where = ", ".join(filter(None, [labels[id(record)], f"seed {record.run['seed']}"]))
             why = f": {record.error}" if record.error else ""
-            lines.append(f"{record.state} ({where}) {record.folder}{why}")
+            lines.append(f"{state(record.folder).name} ({where}) {record.folder}{why}")
     return lines
 
 
@@ -150,7 +150,7 @@ def terminal(found: Document) -> Lines:
 
 
 def _terminal(section: Section) -> Iterator[Any]:
-    yield Text(section.title, "bold cyan") + Text(f"  {about(section)}", "dim")
+    yield Text.assemble((section.title, "bold cyan"), (f"  {about(section)}", "dim"))
     yield from (Text(line, "yellow") for line in incomplete(section))
     if section.claims:
         yield Text(f"\nclaims: {verdicts(section.claims)}", "bold")

@@ -50,30 +50,30 @@ def _search(path: Path, folders: list[Path], sweeps: list[sweep.Sweep], faults: 
         kind = "is a file; give the folder around it" if path.exists() else "no such folder"
         faults.append(f"{path}: {kind}")
         return
-    empty = True
-    try:
-        for folder in _walk(path, DEPTH):
-            empty = False
-            if (folder / "run.json").exists():
-                folders.append(folder)
-            else:
-                _add_sweep(folder, folders, sweeps, faults)
-    except OSError as error:
-        faults.append(f"{error.filename or path}: {error.strerror}")
-        return
-    if empty:
+    before, empty = len(faults), True
+    for folder in _walk(path, DEPTH, faults):
+        empty = False
+        if (folder / "run.json").exists():
+            folders.append(folder)
+        else:
+            _add_sweep(folder, folders, sweeps, faults)
+    if empty and len(faults) == before:
         faults.append(f"{path}: no records in it")
 
 
-def _walk(folder: Path, depth: int) -> Iterator[Path]:
+def _walk(folder: Path, depth: int, faults: list[str]) -> Iterator[Path]:
     """Folders that hold a run.json or a sweep.json; nothing is looked for inside of those."""
-    if (folder / "run.json").exists() or (folder / "sweep.json").exists():
-        yield folder
-    elif depth:
+    try:
+        if (folder / "run.json").exists() or (folder / "sweep.json").exists():
+            yield folder
+            return
         with os.scandir(folder) as entries:
             names = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
-        for name in names:
-            yield from _walk(folder / name, depth - 1)
+    except OSError as error:
+        faults.append(f"{error.filename or folder}: {error.strerror}")
+        return
+    for name in names if depth else ():
+        yield from _walk(folder / name, depth - 1, faults)
 
 
 def _add_sweep(

@@ -39,7 +39,7 @@ class GridSweeper(Sweeper):
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: DictConfig) -> None:
         """Hydra hands over what it knows."""
-        self.loader = hydra_context.config_loader
+        self.loader, self.words = hydra_context.config_loader, task_function.words
         self.launcher: Any = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
@@ -48,7 +48,7 @@ class GridSweeper(Sweeper):
         """Hand all points to the launcher."""
         from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
-        words = [f"{key}={value}" for key, value in self.params.items()] + arguments
+        words = [f"{key}={value}" for key, value in self.params.items()] + self.words
         parser = OverridesParser.create(config_loader=self.loader)
         (points,) = BasicSweeper.split_arguments(parser.parse_overrides(words), None)
         return self.launcher.launch(points, initial_job_idx=0)
@@ -67,6 +67,7 @@ class _Launcher(Launcher):
         """Hydra hands over what it knows."""
         self.loader, self.config = hydra_context.config_loader, config
         self.ended: Callable[[jobs.Swept], None] = task_function.sweep_ended
+        self.words: list[str] = task_function.words
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[Any]:
         """Run the sweep to its end."""
@@ -75,7 +76,7 @@ class _Launcher(Launcher):
         swept = jobs.launch(
             points,
             name=choices.get("sweep") or "+".join(dict.fromkeys(p.name for p in points))[:60],
-            words=sys.argv[1:],
+            words=self.words,
             execute=self.execute(),
             retries=self.retries,
             batch=self.batch,
@@ -92,10 +93,14 @@ class _Launcher(Launcher):
 class LocalLauncher(_Launcher):
     """Worker processes on this machine."""
 
-    def __init__(self, *, workers: int | str, timeout: float | None, retries: int, batch: int):
+    def __init__(
+        self, *, workers: int | str, timeout: int | float | None, retries: int, batch: int
+    ):
         super().__init__(retries=retries, batch=batch)
         automatic = 1 if batch > 1 else None  # a batch spreads over all devices by itself
         self.workers = automatic if workers == "auto" else _at_least("workers", workers, 1)
+        if timeout is not None and not timeout > 0:
+            raise BadInput(f"launcher.timeout: expected seconds above 0, or null, got {timeout}")
         self.timeout = timeout
 
     def execute(self) -> Execute:

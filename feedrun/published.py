@@ -59,10 +59,9 @@ class Rows(BaseModel):
 
     def numbers(self) -> list[Number]:
         """Its entries, in the unit of the metric."""
-        about = {"experiment": self.experiment, "metric": self.metric, "source": self.source}
         return [
-            Number(**about, setting=self.setting, name=name, where={self.key: column},
-                   value=value * self.unit)
+            Number(experiment=self.experiment, metric=self.metric, where={self.key: column},
+                   value=value * self.unit, source=self.source, setting=self.setting, name=name)
             for name, values in self.rows.items()
             for column, value in zip(self.columns, values, strict=True)
             if value is not None

@@ -50,10 +50,16 @@ def _group_row(row: Row, found: Results, parts: list[str], marks: dict[Any, str]
 
 
 def _names(found: Results) -> list[tuple[str, tuple[tuple[str, Any], ...]]]:
-    """What was published of others: a row for each name and each place in the table."""
-    rows = ((one.name, tuple((k, _at(k, one)) for k in found.keys)) for one in found.others)
-    return list(
-        dict.fromkeys((name, tuple((k, grouping.text(v)) for k, v in at)) for name, at in rows)
+    """What was published of others: a row for each name and place, places in our rows' order."""
+    rows = (
+        (one.name, tuple((k, grouping.text(_at(k, one))) for k in found.keys))
+        for one in found.others
+    )
+    places = [[grouping.text(value) for value in row.group.values.values()] for row in found.rows]
+    firsts = [place[0] for place in places if place]
+    return sorted(
+        dict.fromkeys(rows),
+        key=lambda row: firsts.index(row[1][0][1]) if row[1] and row[1][0][1] in firsts else -1,
     )
 
 

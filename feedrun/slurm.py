@@ -33,7 +33,8 @@ class Remote:
 
     def __call__(self, unit: Unit) -> Ending:
         with work.logged(self.logs / f"{unit.tasks[0].id}.log"):
-            _say(f"--- SLURM job {os.environ.get('SLURM_JOB_ID')} on {os.uname().nodename}")
+            job, host = os.environ.get("SLURM_JOB_ID"), os.uname().nodename
+            _say(f"--- SLURM job {job} on {host}, process {os.getpid()}")
             ending = work.attempt(unit.tasks, say=_say, hello=True, trace=_say)
             _say(f"--- {ending.state} {ending.line}".rstrip())
         return ending

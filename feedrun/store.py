@@ -60,6 +60,14 @@ def _error(failure: Path) -> str:
         return f"unknown: {error}"
 
 
+def finished(folder: Path) -> bool:
+    """Whether there is a record in `folder` with an end that can be read."""
+    try:
+        return "summary" in read_json(folder / "summary.json")
+    except (ValueError, TypeError):
+        return False
+
+
 def records(outputs: Path) -> list[Record]:
     """All readable records under `outputs`/<experiment>/<id>, oldest first."""
     found = []

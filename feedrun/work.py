@@ -91,9 +91,16 @@ def attempt(
     except Busy:
         ending = Ending("busy")
     except Exception as error:  # a sweep outlives any of its jobs
-        trace("".join(traceback.format_exception(error)))
+        trace("".join(traceback.format_exception(_root(error))))
         ending = Ending("failed", one_line(error), lasting=isinstance(error, config.BadInput))
     return ending._replace(seconds=time.monotonic() - started)
+
+
+def _root(error: BaseException) -> BaseException:
+    """What the experiment raised, where that is known."""
+    from feedrun.runner import Failed
+
+    return error.__cause__ if isinstance(error, Failed) and error.__cause__ else error
 
 
 def one_line(error: Exception) -> str:

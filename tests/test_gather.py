@@ -1,8 +1,10 @@
 """Whatever lies under a path is found once, and whatever is wrong there is said in one line."""
 
 import json
+import os
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
@@ -45,7 +47,7 @@ def test_a_record_reached_twice_is_there_once_and_named_relative_to_here(outputs
 
 def test_a_sweep_is_found_from_inside_its_own_folder(outputs, monkeypatch):
     monkeypatch.chdir(outputs / "sweeps" / "grid-1234")
-    assert len(gather.gather([gather.Path(".")]).records) == 6
+    assert len(gather.gather([Path(".")]).records) == 6
 
 
 def test_jobs_of_a_sweep_that_have_no_record_are_queued(outputs):
@@ -78,6 +80,20 @@ def test_what_is_no_folder_of_records_is_said_and_the_rest_is_read(outputs):
         f"{outputs}/empty: no records in it",
         f"{outputs}/file: is a file; give the folder around it",
     ]
+
+
+def test_a_folder_that_may_not_be_read_is_said_and_its_neighbours_are_read(outputs, monkeypatch):
+    (outputs / "locked").mkdir()
+    scan = os.scandir  # a superuser may read any folder, so the refusal is made here
+
+    def refuse(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    ids, faults = found(outputs)
+    assert len(ids) == 7 and faults == [f"{outputs}/locked: Permission denied"]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +177,7 @@ def test_names_in_any_script_work(tmp_path):
 
 
 def test_published_records_need_no_more_than_docs_keep():
-    docs = gather.Path(__file__).parent.parent / "docs" / "records"
+    docs = Path(__file__).parent.parent / "docs" / "records"
     got = gather.gather([docs])
     assert not got.faults and {r.run["experiment"] for r in got.records} >= {"noise_power_law"}
 

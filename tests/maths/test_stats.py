@@ -50,6 +50,12 @@ def test_equal_repeats_have_no_width():
     assert stats.mean_interval(np.full(5, 0.3)) == pytest.approx((0.3, 0.3))
 
 
+@pytest.mark.parametrize("repeats", [8, 9, 23, 60])
+def test_rounding_gives_equal_repeats_no_width(repeats):
+    for value in (0.1, 0.3, 1 / 3):
+        assert stats.mean_interval(np.full(repeats, value)) == (value, value)
+
+
 @pytest.mark.parametrize("values", [[1.0, 2.0], [1.0, 2.0, np.nan]])
 def test_too_few_or_non_finite_repeats_are_refused(values):
     with pytest.raises(ValueError, match="repeats"):

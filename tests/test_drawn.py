@@ -1,6 +1,7 @@
 """Curves packed for the page, unpacked again and set against what went in."""
 
 import gzip
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,9 +22,10 @@ def run(points=50, *, repeats=1, metrics=("loss",), seed=0):
     return {m: curves.thin(step, step / 3 + seed, values) for m, values in made.items()}
 
 
-def packed(runs):
+def packed(runs) -> tuple[Any, ...]:
     """(curves as the page gets them, all numbers, how they were thinned, faults)."""
-    found, faults = [{"name": "made"}], []
+    found: list[dict[str, Any]] = [{"name": "made"}]
+    faults = []
     content, about = drawn.curves(found, {"made": runs}, faults)
     return found[0]["curves"], unpacked(content), about, faults
 

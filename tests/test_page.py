@@ -117,7 +117,7 @@ def test_names_in_a_record_can_neither_end_a_script_nor_start_a_tag(tmp_path):
         tmp_path, id="a", experiment="x<b>größe 結果", config={EVIL: EVIL}, summary={EVIL: 1.0},
         claims=[made.CLAIM | {"name": EVIL, "statement": EVIL}],
     )  # fmt: skip
-    log(folder, **{EVIL: float})
+    log(folder, 10, **{EVIL: float})
     text, data, _ = built(tmp_path)
     (one,) = data["experiments"]
     assert one["name"] == "x<b>größe 結果" and one["metrics"] == [EVIL]
@@ -186,6 +186,20 @@ def test_provenance_says_once_what_all_share(tmp_path):
     assert one["origin"]["jax"] == "0.10.2" and one["origin"]["device"] == "2 cpu"
     assert "code" not in one["origin"]
     assert [run["origin"]["code"] for run in one["runs"]] == ["01234567", "ffffffff with changes"]
+
+
+def test_published_numbers_stand_beside_the_configs_they_are_of(tmp_path):
+    for number, widths in enumerate(([784, 50, 50, 10], [784, 9, 9, 10])):
+        made.record(
+            tmp_path, id=f"r{number}", experiment="noise_power_law", paper="noise_curvature",
+            config={"widths": widths, "data": {"name": "mnist_5k"}}, minute=number,
+            summary={"other": 1.0, "gamma_emp": 1.2},
+        )  # fmt: skip
+    (one,) = built(tmp_path)[1]["experiments"]
+    first, second = (group["published"] for group in one["groups"])
+    ((value, low, high, where),) = first["1"]
+    assert (value, low, high) == (None, 1, 1.4) and "cross-entropy" in where
+    assert second == {}
 
 
 def test_what_is_wrong_is_on_the_page_and_the_rest_is_shown(tmp_path):

@@ -285,7 +285,7 @@ function panel(metric, wide) {
   }, { "aria-label": `logarithmic y axis for ${metric}` });
   const close = el("button", { type: "button", class: "plain", "aria-label": `remove ${metric}`, title: "remove",
     onclick: () => { choose("m", without(metric)); renderCurves(); } }, "×");
-  const body = el("div", { class: "plot", role: "img", tabindex: "0",
+  const body = el("div", { class: "plot", role: "application", "aria-roledescription": "chart", tabindex: "0",
     onkeydown: (event) => panels.get(metric).plot && keys(event, panels.get(metric).plot),
     onblur: () => panels.get(metric)?.plot?.setCursor({ left: -10, top: -10 }) });
   const node = el("article", { class: "panel" },
@@ -309,7 +309,7 @@ function renderCurves() {
   fill("panels", metrics.length ? metrics.map((metric) => panel(metric, wide)) : el("p", { class: "quiet" }, none));
   document.getElementById("panels").classList.toggle("one", wide);
   metrics.forEach(drawPanel);
-  document.getElementById("curve-note").textContent = curveNote();
+  document.getElementById("curve-note").textContent = metrics.length ? curveNote() : "";
 }
 
 function curveControls(metrics) {
@@ -323,6 +323,7 @@ function curveControls(metrics) {
   const smooth = el("input", { type: "range", min: 0, max: 0.98, step: 0.02, value: factor, "data-focus": "smooth",
     oninput: () => { choose("s", smooth.value === "0" ? null : smooth.value);
       shownFactor.textContent = Number(smooth.value) ? smooth.value : "off"; metricsDrawn().forEach(drawPanel); } });
+  if (!experiment().curves.length) { fill("curve-controls", []); return; }
   fill("curve-controls", add,
     el("div", { class: "segments", role: "group", "aria-label": "lines" },
       button("means", !every, () => redraw("r")(null), { "data-focus": "means" }),

@@ -47,10 +47,10 @@ function renderScatter() {
   const { points, names } = scatterPoints(), { x, y } = scatterChoice();
   const logs = { x: flag("lsx") && !names, y: scatterLogY() };
   const kept = points.filter((p) => (!logs.x || p.x > 0) && (!logs.y || p.y > 0));
-  document.getElementById("scatter-note").textContent = scatterNote(points.length - kept.length);
+  document.getElementById("scatter-note").textContent = points.length ? scatterNote(points.length - kept.length) : "";
   if (!kept.length) { fill("scatter-plot", el("p", { class: "quiet" }, "No complete run has such a value.")); return; }
   const host = el("div"), tip = el("div", { class: "tip", hidden: true });
-  const node = fill("scatter-plot", el("div", { class: "plot", role: "img", tabindex: "0",
+  const node = fill("scatter-plot", el("div", { class: "plot", role: "application", "aria-roledescription": "chart", tabindex: "0",
     "aria-label": `${y} against ${x}, ${plural(kept.length, "run")}; the same numbers are in the table of runs` }, host, tip));
   scatterPlot = new uPlot(scatterOptions(node, tip, kept, names, logs), scatterData(kept), host);
 }
@@ -150,6 +150,7 @@ function scatterLogY() {
 function scatterControls() {
   const { x, y } = scatterChoice(), { metrics } = experiment();
   const set = (key) => (value) => { choose(key, value); keepingFocus(renderScatter); };
+  if (!metrics.length) { fill("scatter-controls", []); return; }
   fill("scatter-controls",
     choice("y", metrics.map((name) => [name, name]), y, set("sy"), { "data-focus": "sy" }),
     choice("x", scatterKeys().map((name) => [name, name]), x, set("sx"), { "data-focus": "sx" }),

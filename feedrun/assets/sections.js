@@ -16,7 +16,7 @@ function renderOverview() {
   const one = experiment(), counts = counted(one.runs);
   document.getElementById("title").textContent = one.name;
   const states = Object.keys(STATES).filter((s) => counts[s]).map((s) => `${counts[s]} ${s}`).join(", ");
-  const seen = [one.paper, plural(one.groups.length, "config"), `${plural(one.runs.length, "run")}: ${states}`];
+  const seen = [one.paper, one.groups.length ? plural(one.groups.length, "config") : "", `${plural(one.runs.length, "run")}: ${states}`];
   document.getElementById("facts").textContent = seen.filter(Boolean).join(" · ");
   renderFaults();
   renderConstant();
@@ -61,7 +61,11 @@ function verdictStrip(verdicts, rival) {
 function renderGroupsTable() {
   const { groups, claims } = experiment(), rivals = claims.some((claim) => claim.origin === "rival");
   const matched = groupsMatching(), drawn = matched.slice(0, 12);
-  if (!drawn.length) { fill("groups-table", el("p", { class: "quiet" }, "No record passes the filter.")); return; }
+  if (!drawn.length) {
+    const none = groups.length ? "No record passes the filter." : "No run has begun.";
+    fill("groups-table", el("p", { class: "quiet" }, none));
+    return;
+  }
   const rows = drawn.map((group) => {
     const { verdicts, smoke } = groups[group], own = verdictStrip(verdicts, false);
     return el("tr", { class: smoke ? "smoke" : "" },

@@ -31,7 +31,8 @@ function enter(name) {
 }
 
 function runsOf(group) {
-  return experiment().runs.filter((run) => run.group === group);
+  const all = remembered("members", () => Map.groupBy(experiment().runs, (run) => run.group));
+  return all.get(group) ?? [];
 }
 
 // ---- the filter: words and comparisons, all of which must hold: lr>0.01 -seed=3 failed
@@ -94,28 +95,43 @@ function holding(plain) {
 
 // ---- what is shown
 
+// Each of these is asked for by every row and every swatch of a drawing, so answers are kept until
+// the choices that they depend on change.
+const answers = new Map();
+
+function remembered(name, make) {
+  const key = [experiment().name, chosen.get("f"), chosen.get("g")].join("\n");
+  if (answers.get("key") !== key) { answers.clear(); answers.set("key", key); }
+  if (!answers.has(name)) answers.set(name, make());
+  return answers.get(name);
+}
+
 function matching() {
-  const test = filterOf(chosen.get("f") ?? "");
-  const { runs } = experiment();
-  return typeof test === "function" ? runs.filter(test) : runs;
+  return remembered("runs", () => {
+    const test = filterOf(chosen.get("f") ?? ""), { runs } = experiment();
+    return typeof test === "function" ? runs.filter(test) : runs;
+  });
 }
 
 // A group is there whole as soon as one of its runs passes: no seed is ever dropped from a mean.
 function groupsMatching() {
-  return [...new Set(matching().map((run) => run.group))].filter((g) => g !== null).sort((a, b) => a - b);
+  return remembered("groups", () =>
+    [...new Set(matching().map((run) => run.group))].filter((g) => g !== null).sort((a, b) => a - b));
 }
 
 // Groups drawn, by colour: the place of a group in this list is its colour, null is a free place.
 function slots() {
-  const there = new Set(groupsMatching());
-  if (!chosen.has("g")) return [...there].slice(0, COLOURS);
-  return chosen.get("g").split(",").map((g) => (g !== "" && there.has(Number(g)) ? Number(g) : null));
+  return remembered("slots", () => {
+    const there = new Set(groupsMatching());
+    if (!chosen.has("g")) return [...there].slice(0, COLOURS);
+    return chosen.get("g").split(",").map((g) => (g !== "" && there.has(Number(g)) ? Number(g) : null));
+  });
 }
 
 const shown = () => slots().filter((group) => group !== null);
 
 function toggleGroup(group) {
-  const places = slots();
+  const places = [...slots()];
   const place = places.indexOf(group), free = places.indexOf(null);
   if (place >= 0) places[place] = null;
   else if (free >= 0) places[free] = group;

@@ -17,10 +17,12 @@ function smokeMark(thing) {
   return thing.smoke ? el("span", { class: "tag", title: "smoke: its verdicts count for nothing" }, "smoke") : null;
 }
 
+// The metrics in the table: chosen ones, or the first, those with a published number before others.
 function metricColumns() {
-  const { metrics } = experiment();
-  const named = chosen.getAll("c").filter((name) => metrics.includes(name));
-  return chosen.has("c") ? named : metrics.slice(0, 5);
+  const { metrics, groups } = experiment();
+  if (chosen.has("c")) return chosen.getAll("c").filter((name) => metrics.includes(name));
+  const published = new Set(groups.flatMap((group) => Object.keys(group.published)).map(Number));
+  return metrics.toSorted((a, b) => published.has(metrics.indexOf(b)) - published.has(metrics.indexOf(a))).slice(0, 5);
 }
 
 // { id, text, of(run), ofGroup(group) }: what a column sorts by, in either kind of row.
@@ -135,8 +137,14 @@ function statesOf(runs) {
 function runRow(run, all, inside) {
   return el("tr", { class: `run ${run.state}${inside ? " inside" : ""}` },
     el("th", { scope: "row" }, inside || run.group === null ? null : swatch(run.group),
-      el("a", { href: run.href, title: run.folder }, run.id.slice(0, 12)), inside ? null : smokeMark(run)),
+      runName(run), inside ? null : smokeMark(run)),
     all.map((column) => runCell(column, run)));
+}
+
+// A queued run has no folder yet to lead to.
+function runName(run) {
+  const link = run.state === "queued" ? {} : { href: run.href, title: run.folder };
+  return el(link.href ? "a" : "span", { class: "id", ...link }, run.id.slice(0, 12));
 }
 
 function runCell(column, run) {

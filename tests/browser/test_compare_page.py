@@ -214,7 +214,7 @@ def test_the_filter_keeps_what_it_names(visit, words, ids):
     page = visit("#t=runs")
     page.get_by_label("Filter").fill(words)
     api.expect(page.locator("#filtered")).to_contain_text(" of ")
-    assert set(page.locator("#run-table tbody th a").all_inner_texts()) == ids
+    assert set(page.locator("#run-table tbody .id").all_inner_texts()) == ids
 
 
 def test_an_unknown_column_is_said_and_nothing_is_hidden(visit):
@@ -394,7 +394,7 @@ def test_a_watched_page_reloads_itself_and_keeps_what_was_chosen(running, tmp_pa
     made.record(tmp_path / "outputs", id="b", seed=1, minute=1)
     write()
     api.expect(page.locator("#facts")).to_contain_text("2 runs: 2 complete", timeout=20_000)
-    assert page.locator("#run-table tbody th a").all_inner_texts() == ["a", "b"]
+    assert page.locator("#run-table tbody .id").all_inner_texts() == ["a", "b"]
     assert page.locator("#theme").inner_text() == "Theme: dark"
     assert page.get_by_label("every 0.5 s").is_checked()
     page.close()

@@ -25,7 +25,7 @@ function yAxis(log, label = null) {
 }
 
 function xAxis(log, label, more = {}) {
-  return axis(label, { size: 34, ...logTicks(log, 52), ...more });
+  return axis(label, { size: 34, space: 64, ...logTicks(log, 52), ...more });
 }
 
 // Ticks of a log axis: 1, 2, 5 in each decade where `room` allows, else decades, else some of them.

@@ -87,7 +87,7 @@ function roomAround(low, high, log, names) {
 function withWhiskers(low, high, points) {
   const { metric } = scatterChoice(), cells = [...new Set(points.map((p) => p.run.group))].map((g) => experiment().groups[g].cells[metric]);
   const ends = cells.filter((cell) => cell && cell[1] !== null).flatMap((cell) => [cell[1], cell[2]]);
-  return uPlot.rangeNum(Math.min(low, ...ends), Math.max(high, ...ends), 0.1, true);
+  return roomAround(Math.min(low, ...ends), Math.max(high, ...ends), false, null);
 }
 
 function paint(u, points) {

@@ -72,11 +72,11 @@ function renderGroupsTable() {
       el("th", { scope: "row" }, el("span", { class: "who" }, swatch(group), groupLabel(group), smokeMark(groups[group]))),
       el("td", { class: "state" }, statesOf(runsOf(group))),
       el("td", {}, own ?? "–", smoke && own ? el("small", {}, "smoke: counts for nothing") : null),
-      rivals ? el("td", {}, verdictStrip(verdicts, true) ?? "–") : null);
+      rivals ? el("td", { class: "rivals" }, verdictStrip(verdicts, true) ?? "–") : null);
   });
   fill("groups-table", el("table", {},
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "group"), el("th", { scope: "col" }, "runs"),
-      el("th", { scope: "col" }, "claims"), rivals ? el("th", { scope: "col", title: "alternatives that would undercut the claims" }, "rivals") : null)),
+      el("th", { scope: "col" }, "claims"), rivals ? el("th", { scope: "col", title: "alternatives that would undercut the claims" }, "rivals (to hold speaks against)") : null)),
     el("tbody", {}, rows)),
   matched.length > drawn.length ? el("p", { class: "quiet note" }, `${matched.length - drawn.length} more groups are in the table of runs.`) : null);
 }
@@ -160,7 +160,7 @@ function renderClaims() {
   fill("claim-table", el("table", { class: "claims" },
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "claim"), el("th", { scope: "col" }, "expected"),
       drawn.map((g) => el("th", { scope: "col" }, el("span", { class: "who" }, swatch(g), groupLabel(g), smokeMark(groups[g])))))),
-    el("tbody", {}, kept.map(([claim, i]) => el("tr", {},
+    el("tbody", {}, kept.map(([claim, i]) => el("tr", { class: claim.origin === "rival" ? "rivals" : "" },
       el("th", { scope: "row" }, claim.statement, el("small", {}, `${claim.origin} · ${claim.source} · ${claim.metric}`)),
       el("td", { class: "expected" }, claim.expected), drawn.map((g) => claimCell(groups[g].verdicts[i], groups[g].smoke)))))));
 }
@@ -201,7 +201,7 @@ function picture([run, stem, index]) {
   const { group } = experiment().runs[run], label = figureLabel(run), alt = `${stem.replaceAll("_", " ")}: ${label}`;
   return el("figure", {}, el("figcaption", {}, swatch(group), label, smokeMark(experiment().runs[run])),
     el("button", { type: "button", class: "image", "aria-label": `enlarge ${alt}`, onclick: () => enlarge(index, alt) },
-      el("img", { src: figureUrl(index), alt, loading: "lazy" })));
+      el("img", { src: figureUrl(index), alt, decoding: "async" })));
 }
 
 function enlarge(index, alt) {

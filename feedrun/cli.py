@@ -199,13 +199,20 @@ class App:
         self.code = _job(cfg)
 
     def sweep_ended(self, swept: Any) -> None:
-        """Say how a sweep ended, on stdout, with a line on stderr for each job that failed."""
-        from feedrun import jobs
+        """Say how a sweep ended: its table, its figures, a line for each job that failed."""
+        from rich.console import Console
 
+        from feedrun import jobs, store
+        from feedrun.resultgrid import results_table
+
+        console, done = Console(), [j for j in swept.sweep.jobs if store.finished(j.folder)]
+        if done:
+            records = [store.load(job.folder) for job in done]
+            console.print(results_table(records, swept.sweep.table))
         print(f"{swept.sweep.folder.name}: {swept.board.tally()}")
-        print(f"sweep    {swept.sweep.folder}")
-        for path in jobs.draw(swept):
-            print(f"figure   {path}")
+        places = [("sweep", swept.sweep.folder), *(("figure", path) for path in jobs.draw(swept))]
+        for what, path in places:
+            print(f"{what:8s} {path}")
         for line in swept.failures.values():
             self.code = _say(line, 1)
 

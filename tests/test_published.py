@@ -83,7 +83,7 @@ def test_a_table_becomes_rows_in_the_unit_of_the_metric():
 def test_the_deep_networks_exponents_stand_beside_their_layers():
     numbers = published.published("noise_curvature").all()
     config = {"experiment": "noise_power_law", "widths": [784, 50, 50, 50, 50, 10], "layer": 3,
-              "data.name": "mnist"}  # fmt: skip
+              "loss": "cross_entropy", "data.name": "mnist"}  # fmt: skip
     (one,) = published.beside(numbers, config, "gamma_emp")
     assert one.value == 1.24
     shallow = config | {"widths": [784, 50, 50, 10], "layer": 1}

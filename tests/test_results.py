@@ -175,6 +175,7 @@ def test_failed_runs_are_counted_and_change_no_number(tmp_path):
 def test_published_numbers_stand_in_their_column_with_their_source(tmp_path):
     for layer in (1, 2):
         config = {"widths": [784, 50, 50, 50, 50, 10], "layer": layer, "data": {"name": "mnist"}}
+        config["loss"] = "cross_entropy"
         made.record(
             tmp_path, id=f"{layer}", experiment="noise_power_law", paper="noise_curvature",
             config=config, minute=layer, summary={"gamma_emp": [1.3, 1.3, 1.31]},

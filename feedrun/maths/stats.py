@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, stdtrit
+from scipy.special import bdtr, ndtr, stdtrit
 
 MIN_REPEATS = 3
 """Fewer repeats than this give no interval."""
@@ -53,6 +53,34 @@ def bootstrap_interval(
     # Rounding must not move a mean out of the range of its values: equal ones have no width.
     low, high = np.quantile(means.clip(values.min(), values.max()), [tail, 1 - tail])
     return float(low), float(high)
+
+
+def median_interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float]:
+    """Order statistics between which the median lies with probability `level` or more.
+
+    Exact for any law of independent values (R,): how many are below the median is
+    Binomial(R, 1/2). Values may be infinite (censored). Raises ValueError for fewer than 6
+    repeats, whose extremes are not far enough apart for 95%.
+    """
+    values = np.sort(np.asarray(values, float))
+    below = bdtr(np.arange(len(values)), len(values), 0.5)
+    rank = int(np.sum(below <= (1 - level) / 2))
+    if rank == 0:
+        raise ValueError(f"a {level:.0%} interval needs more than {len(values)} repeats")
+    return float(values[rank - 1]), float(values[-rank])
+
+
+def quantile_width(
+    values: np.ndarray, *, low: float, high: float, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float, float]:
+    """Distance of two quantiles of values (R,), and its 95% percentile bootstrap interval."""
+    values = np.asarray(values, float)
+    rng = np.random.default_rng(seed)
+    picks = values[rng.integers(0, len(values), (resamples, len(values)))]
+    ends = np.quantile(picks, [low, high], axis=1)
+    below, above = np.quantile(ends[1] - ends[0], [0.025, 0.975])
+    first, last = np.quantile(values, [low, high])
+    return float(last - first), float(below), float(above)
 
 
 @lru_cache(maxsize=4)

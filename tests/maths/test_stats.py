@@ -66,6 +66,35 @@ def interval(values):
     return stats.mean_interval(values, resamples=1000)
 
 
+@pytest.mark.parametrize("repeats", [6, 20, 64])
+def test_interval_of_the_median_covers_it_at_least_95_times_in_100(repeats):
+    trials, rng = 2000, np.random.default_rng(repeats)
+    draws = rng.exponential(1.0, (trials, repeats))
+    covered = [low <= np.log(2) <= high for low, high in map(stats.median_interval, draws)]
+    assert np.mean(covered) > 0.95 - 4 * np.sqrt(0.95 * 0.05 / trials)
+
+
+def test_interval_of_the_median_is_the_tabulated_pair_of_order_statistics():
+    assert stats.median_interval(np.arange(1, 21)) == (6, 15)  # n = 20: ranks 6 and 15
+    assert stats.median_interval(np.arange(1, 7)) == (1, 6)
+    assert stats.median_interval(np.append(np.arange(1.0, 20.0), np.inf)) == (6, 15)
+
+
+def test_interval_of_the_median_of_five_repeats_is_refused():
+    with pytest.raises(ValueError, match="needs more than 5 repeats"):
+        stats.median_interval(np.arange(5))
+
+
+def test_width_between_quantiles_has_an_interval_that_covers_it():
+    rng = np.random.default_rng(0)
+    found = [
+        stats.quantile_width(rng.normal(size=100), low=0.1, high=0.9, resamples=200)
+        for _ in range(200)
+    ]
+    covered = np.mean([low <= 2 * 1.2815515655 <= high for _, low, high in found])
+    assert covered > 0.88  # the percentile bootstrap of quantiles covers less than its 95%
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 10, 11, 12, 13, 40])
 def test_iqm_is_the_mean_trimmed_by_a_quarter_at_each_end(size):
     values = np.random.default_rng(size).standard_normal(size)

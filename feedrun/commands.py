@@ -1,4 +1,4 @@
-"""The commands that read records: `feedrun status PATH…` and its like."""
+"""The commands that read records: `feedrun status PATH…`, `feedrun report PATH…` and their like."""
 
 import argparse
 import importlib
@@ -59,6 +59,7 @@ def _later(module: str) -> Callable[[Sequence[str]], int]:
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "status": status,
     "report": _later("feedrun.report_command"),
+    "compare": _later("feedrun.compare"),
     "workspace": _later("feedrun.workspace_command"),
 }
 """Word after `feedrun` -> what it does with the words after it; returns the exit code."""

@@ -13,6 +13,7 @@ feedrun: is that true, when, and what would I see? One command a question.
   feedrun status                                how far the sweep begun last is
   feedrun --config-dir myconf experiment=mine   your own: myconf/experiment/mine.yaml
   feedrun report outputs/NAME                   verdicts and tables over runs; report --help
+  feedrun compare outputs/NAME                  one HTML page: curves, runs, claims, figures
 
 experiments   {names}
 sweeps        {sweeps}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from feedrun import commands, complaints
+from feedrun import commands, complaints, hosts
 from feedrun.words import HELP
 
 INTERRUPTED = 130
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _command(words)
     except KeyboardInterrupt as stop:
-        return _say(f"{stop}" if str(stop) else "interrupted", INTERRUPTED)
+        return hosts.ended(_say(f"{stop}" if str(stop) else "interrupted", INTERRUPTED))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -139,7 +139,7 @@ def _hydra(words: list[str], folders: list[Path]) -> int:
 
     @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")
     def app(cfg: DictConfig) -> None:
-        codes.append(_job(cfg))
+        codes.append(hosts.ended(_job(cfg)))
 
     try:
         app()
@@ -192,6 +192,8 @@ def _launch(composed: dict[str, Any], name: str, overrides: list[str], sweep: st
 
     settings = config.settings(composed, name)
     held = process.setup(**settings.process.model_dump())
+    if not hosts.first():
+        return _follow(composed, name)
     request = config.request(composed, name=name, overrides=overrides, sweep=sweep)
 
     from rich.console import Console
@@ -211,6 +213,22 @@ def _launch(composed: dict[str, Any], name: str, overrides: list[str], sweep: st
     with progress(aside, quiet=settings.quiet) as show:
         outcome = runner.execute(request, sinks=mirrors, say=say, show=show, process=held)
     _show(outcome, Console())
+    return 0
+
+
+def _follow(composed: dict[str, Any], name: str) -> int:
+    """Run beside process 0, which does the talking; of this one only a failure is heard."""
+    import jax
+
+    from feedrun import config, runner
+
+    try:
+        runner.follow(config.request(composed, name=name, overrides=[], sweep=None))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:  # whatever it is: process 0 cannot know why this one is gone
+        line = f"process {jax.process_index()}: {type(error).__name__}: {complaints.first(error)}"
+        return _say(line, 2 if isinstance(error, config.BadInput) else 1)
     return 0
 
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
 
+from feedrun import broadcast
 from feedrun.streams import Stream
 
 Batching = Literal["map", "vmap"]
@@ -21,6 +22,11 @@ class Layout(NamedTuple):
     mesh: Mesh | None
     batching: Batching | None
 
+    @property
+    def shared(self) -> bool:
+        """Does the mesh have devices of several processes?"""
+        return self.mesh is not None and self.mesh.is_multi_process
+
     def state(self, tree: Any) -> Any:
         """State or keys onto the mesh: repeats are split, a single training is copied."""
         return self._put(tree, Spec("split") if self.batching else Spec())
@@ -31,7 +37,13 @@ class Layout(NamedTuple):
 
     def gather(self, tree: Any) -> Any:
         """Params from a mesh back to the default device, so that nobody works on them twice."""
-        return tree if self.mesh is None else jax.tree.map(jnp.asarray, jax.device_get(tree))
+        if self.mesh is None:
+            return tree
+        return jax.tree.map(lambda leaf: jnp.asarray(broadcast.whole(leaf)), tree)
+
+    def near(self, tree: Any) -> Any:
+        """Params where this process can see all of them: on the mesh if that is its own."""
+        return self.gather(tree) if self.shared else tree
 
     def spread(self, one: Callable[..., Any]) -> Callable[..., Any]:
         """one(state, keys, data, start) -> (state, report) over the repeats, if there are any."""
@@ -43,7 +55,13 @@ class Layout(NamedTuple):
         # Unchecked replication: a loss whose own scan starts from constants would not pass.
         split, copied = Spec("split"), Spec()
         specs = {"in_specs": (split, split, copied, copied), "out_specs": split}
-        return jax.shard_map(many, mesh=self.mesh, check_vma=False, **specs)
+        sharded = jax.shard_map(many, mesh=self.mesh, check_vma=False, **specs)
+
+        def reported(*args):
+            state, report = sharded(*args)
+            return state, jax.lax.with_sharding_constraint(report, NamedSharding(self.mesh, copied))
+
+        return reported if self.shared else sharded
 
     def split_batch(self, batch: Any) -> Any:
         """Inside the program: the leading axis of every leaf split over the devices."""
@@ -59,7 +77,10 @@ class Layout(NamedTuple):
         return jax.lax.with_sharding_constraint(tree, NamedSharding(self.mesh, spec))
 
     def _put(self, tree: Any, spec: Spec) -> Any:
-        return tree if self.mesh is None else jax.device_put(tree, NamedSharding(self.mesh, spec))
+        if self.mesh is None:
+            return tree
+        place = broadcast.spread if self.shared else jax.device_put
+        return place(tree, NamedSharding(self.mesh, spec))
 
 
 def layout(
@@ -70,22 +91,44 @@ def layout(
     devices: Sequence[Any] | None,
     batching: Batching | None,
 ) -> Layout:
-    """The largest number of devices that divides what is split, repeats or the batch."""
+    """The largest number of devices that divides what is split, repeats or the batch.
+
+    Of each process as many; raises ValueError where the processes cannot share the work.
+    """
     if batching and not repeats:
         raise ValueError(f"batching={batching!r} says how repeats run, but there are no repeats")
     chosen = list(jax.devices() if devices is None else devices)
     on_cpu = chosen[0].platform == "cpu"
+    groups = _by_process(chosen)
     if repeats:
         parts, batching = [repeats], batching or ("map" if on_cpu else "vmap")
     else:
-        parts = [1] if devices is None and on_cpu else _batch_sizes(key, stream)
-    count = max(n for n in range(1, len(chosen) + 1) if all(size % n == 0 for size in parts))
+        parts = _batch_sizes(key, stream)
+        if devices is None and on_cpu:
+            groups = [group[:1] for group in groups]
+    each = _share(groups, parts, "repeats" if repeats else "a batch of sizes")
+    count = each * len(groups)
     if devices is not None and not repeats and count < len(chosen):
         raise ValueError(f"a batch of sizes {parts} cannot be split over {len(chosen)} devices")
     if count == 1 and devices is None:
         return Layout(None, batching)
-    mesh = jax.make_mesh((count,), ("split",), axis_types=(AxisType.Auto,), devices=chosen[:count])
+    used = [device for group in groups for device in group[:each]]
+    mesh = jax.make_mesh((count,), ("split",), axis_types=(AxisType.Auto,), devices=used)
     return Layout(mesh, batching)
+
+
+def _by_process(devices: Sequence[Any]) -> list[list[Any]]:
+    processes = sorted({device.process_index for device in devices})
+    return [[d for d in devices if d.process_index == process] for process in processes]
+
+
+def _share(groups: list[list[Any]], parts: list[int], what: str) -> int:
+    """The largest number of devices of each process that can share parts of these sizes."""
+    most = min(len(group) for group in groups)
+    for each in range(most, 0, -1):
+        if all(size % (each * len(groups)) == 0 for size in parts):
+            return each
+    raise ValueError(f"{what} {parts} cannot be split over {len(groups)} processes")
 
 
 def _mapped(one: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from feedrun import broadcast, provenance, store
 from feedrun import journal as journals
-from feedrun import provenance, store
 from feedrun.config import Request
-from feedrun.experiment import Estimate, Judgement, Result, judge
+from feedrun.experiment import Estimate, Journal, Judgement, Result, judge
 from feedrun.sinks import Sink
 
 
@@ -54,13 +54,14 @@ def execute(
     folder = record_folder(request)
     fresh = not folder.exists()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with store.locked(
-            folder, lambda: say(f"another process runs this config; waiting ({folder})")
-        ):
-            if (folder / "summary.json").exists() and not request.settings.force:
-                return Outcome(store.load(folder), existed=True)
-            return Outcome(_run(request, folder, sinks, say, show, process or {}), existed=False)
+        with broadcast.led() as start:
+            folder.mkdir(parents=True, exist_ok=True)
+            waiting = f"another process runs this config; waiting ({folder})"
+            with store.locked(folder, lambda: say(waiting)):
+                if (folder / "summary.json").exists() and not request.settings.force:
+                    return Outcome(store.load(folder), existed=True)
+                record = _run(request, folder, sinks, say, show, process or {}, start)
+                return Outcome(record, existed=False)
     except OSError:
         if fresh and not store.read_rows(folder / "metrics.jsonl"):
             _forget(folder)  # it had not begun: a data set is missing, the disk is full
@@ -74,6 +75,7 @@ def _run(
     say: Callable[[str], None],
     show: Show,
     process: Mapping[str, Any],
+    start: Callable[[], None],
 ) -> store.Record:
     if request.settings.force:
         _empty(folder)
@@ -94,7 +96,8 @@ def _run(
         show=show,
     )
     try:
-        return conclude(request, folder, _result(request, disk), disk)
+        start()
+        return conclude(request, folder, _result(request, disk.journal()), disk)
     except KeyboardInterrupt as stop:
         raise Interrupted(_how_far(disk)) from stop
     except OSError:
@@ -115,13 +118,22 @@ def _each(sinks: Sequence[Sink], row: dict[str, Any]) -> None:
         sink.log(row)
 
 
-def _result(request: Request, disk: journals.DiskJournal) -> Result:
+def follow(request: Request) -> None:
+    """What the processes beside process 0 do: run the experiment with it, if it says so.
+
+    They keep nothing. Raises what the experiment raises.
+    """
+    if broadcast.share():
+        _result(request, journals.follower())
+
+
+def _result(request: Request, journal: Journal) -> Result:
     """Call the experiment at its precision with the run's only key."""
     import jax
 
     with precision(request.experiment.x64):
         key = jax.random.key(request.settings.seed)
-        return request.experiment.run(request.cfg, key, disk.journal())
+        return request.experiment.run(request.cfg, key, journal)
 
 
 @contextlib.contextmanager

@@ -66,6 +66,7 @@ def fit(
     divides R), inside a device they are mapped on CPUs and vmapped on accelerators unless
     `batching` says otherwise. Without repeats the batch is split over devices: over all
     accelerators by default, never over CPU devices unless `devices` lists them (no gain was seen).
+    Among several processes (see `hosts`) all take part, with as many devices each.
 
     The program compiled depends on the objects `loss`, `stream.plan`, `stream.batch`,
     `optimizer.update` and on sizes: calls that share these compile once.
@@ -88,7 +89,7 @@ def fit(
         row = _finite_row(jax.device_get(seen), done)
         done += length
         if evaluate is not None:
-            row |= _finite_extra(evaluate(state[0]), done)
+            row |= _finite_extra(evaluate(place.near(state[0])), done)
         journal.log(done, row)
         journal.progress(done, steps, row)
         journal.save(done, state, final=done == steps)

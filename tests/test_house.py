@@ -23,6 +23,7 @@ FLOORS = {
     "provenance": 5, "process": 5, "sweep": 5,
     "papers": 4,
     "train": 3, "streams": 3, "layout": 3, "experiment": 3, "together": 3,
+    "hosts": 3, "broadcast": 3,
     "models": 2, "tasks": 2,
     "maths": 1,
 }  # fmt: skip

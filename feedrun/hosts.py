@@ -29,7 +29,7 @@ HEARTBEAT = 60
 SHUTDOWN = 24 * 3600
 """Seconds that the others wait for process 0 to draw figures and finish its mirrors."""
 
-GRACE = 3.0
+GRACE = 10.0
 """Seconds that a process which failed gives the others to fail, and leave, together with it."""
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from feedrun import train
 from feedrun.experiment import silent_journal
+from feedrun.models.transformer import transformer
 
 ADAM: Any = optax.adam(0.05)
 CHUNK: Any = train._chunk
@@ -187,6 +188,35 @@ def test_repeats_equal_solo_runs(batching):
         for (step, row), (alone_step, alone_row) in zip(rows, alone_rows, strict=True):
             assert step == alone_step
             same({name: values[r] for name, values in row.items()}, alone_row, rtol=1e-9)
+
+
+NET = transformer(vocabulary=8, length=12, width=16, heads=2, layers=2)
+TOKENS = train.generated(lambda key: jax.random.randint(key, (4, 12), 0, 8))
+
+
+def next_token(params, tokens, key):
+    logits = jax.vmap(lambda x: NET.apply(params, x))(tokens)
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits[:, :-1], tokens[:, 1:])
+    return losses.mean(), {}
+
+
+@pytest.mark.parametrize("batching", ["map", "vmap"])
+def test_a_transformers_seed_in_a_batch_has_the_curve_of_that_seed_alone(batching):
+    def curve(key, params, **kwargs):
+        _, rows = fit(key, params, next_token, TOKENS, steps=20, log_every=1, **kwargs)
+        return np.asarray([row["train/loss"] for _, row in rows])
+
+    # jax's check takes any vmapped scan over keys for a second use of them.
+    with jax.debug_key_reuse(False):
+        keys = jax.random.split(jax.random.key(3), 2)
+        params = jax.jit(jax.vmap(NET.init))(keys)
+        together = curve(keys, params, repeats=2, batching=batching)
+        alone = [
+            curve(key, jax.tree.map(lambda leaf: leaf[r], params)) for r, key in enumerate(keys)
+        ]
+    # The same float32 sums in another order: a rounding (1e-7) at first, more as Adam goes on.
+    same(together[:3], np.transpose(alone)[:3], rtol=5e-7)
+    same(together, np.transpose(alone), rtol=5e-6)
 
 
 def test_evaluate_joins_the_row_and_must_be_finite():

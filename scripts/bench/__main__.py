@@ -16,7 +16,7 @@ from typing import Any
 
 from feedrun import process
 
-GROUPS = ("w1", "s1", "s3")
+GROUPS = ("w1", "s1", "s3", "s5")
 
 
 def main(words: list[str]) -> int:

@@ -4,4 +4,5 @@ import sys
 
 from feedrun.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # a worker of a sweep imports this module too
+    sys.exit(main())

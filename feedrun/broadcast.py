@@ -33,15 +33,15 @@ def share(data: bytes = b"") -> bytes:
 
 
 @contextlib.contextmanager
-def led() -> Iterator[Callable[[], None]]:
-    """On process 0: give `start`, which sends the others into the experiment.
+def led() -> Iterator[Callable[[bytes], None]]:
+    """On process 0: give `start`, which sends the others into the experiment with a word.
 
     Left without a start (the record was finished, the disk refused), it sends them home.
     """
     started = []
 
-    def start() -> None:
-        share(b"start")
+    def start(word: bytes) -> None:
+        share(word)
         started.append(True)
 
     try:

@@ -3,6 +3,7 @@
 Neither jax, flax nor wandb is imported before a run starts: `feedrun --help` stays quick.
 """
 
+import importlib.util
 import itertools
 import os
 import signal
@@ -23,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _command(words)
     except KeyboardInterrupt as stop:
-        return hosts.ended(_say(f"{stop}" if str(stop) else "interrupted", INTERRUPTED))
+        line = f"{stop}" if str(stop) else "interrupted"
+        return hosts.ended(_say(line, INTERRUPTED) if hosts.first() else INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -121,41 +123,82 @@ def _feed(folders: list[Path]) -> int:
 
 
 def _hydra(words: list[str], folders: list[Path]) -> int:
-    """Let Hydra compose and call `_job` once a run; the worst exit code of all jobs."""
+    """Let Hydra compose, and call `App` for a run or a launcher for a sweep; the exit code."""
     import hydra
     import yaml
     from hydra.errors import HydraException
-    from omegaconf import DictConfig
     from omegaconf.errors import OmegaConfBaseException
 
+    from feedrun import grid
     from feedrun.config import BadInput
 
-    codes: list[int] = []
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come to us instead of being printed
-    settings = [w for w in words if "=" in w and not w.startswith("--")]
-    sys.argv = ["feedrun", *[w for w in words if w not in settings], *settings]  # options first
+    words = [launcher_word(word) for word in words]
+    settings = [w for w in words if ("=" in w and not w.startswith("--")) or w.startswith("~")]
+    options = [w for w in words if w not in settings]
+    ours = [w for w in settings if not w.startswith(("hydra.", "hydra/"))]
+    if "hydra/launcher=slurm" in settings and not importlib.util.find_spec("submitit"):
+        return _say("launcher=slurm needs one more package: pip install 'feedrun[slurm]'", 2)
+    if _sweeps(options, settings):
+        options = ["--multirun", *[w for w in options if w not in ("-m", "--multirun")]]
+        settings = [w for w in settings if w not in ours or w.startswith("sweep=")]
+    sys.argv = ["feedrun", *options, *settings]  # options first
     sys.path.insert(0, os.getcwd())  # where a user's own experiments live
     signal.signal(signal.SIGTERM, _terminated)
-
-    @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")
-    def app(cfg: DictConfig) -> None:
-        codes.append(hosts.ended(_job(cfg)))
-
+    grid.register()
+    app = App(ours)
     try:
-        app()
+        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(
+            app
+        )()
     except yaml.YAMLError as error:
         return _say(complaints.yaml_line(error), 2)
     except (HydraException, OmegaConfBaseException, BadInput, ValueError) as error:
         return _say(complaints.hydra_line(error, words, folders), 2)
     except OSError as error:
         return _say(complaints.os_line(error, "outputs"), 2)
-    if len(codes) > 1 and any(codes):
-        _say(f"{sum(map(bool, codes))} of {len(codes)} runs did not finish", 1)
-    return 1 if 1 in codes else max(codes, default=0)
+    return app.code
+
+
+def launcher_word(word: str) -> str:
+    """`launcher=slurm`, `launcher.workers=2` and `batch=8` as Hydra spells them."""
+    key, equals, value = word.partition("=")
+    if equals and key == "launcher":
+        return f"hydra/launcher={value}"
+    if equals and (key == "batch" or key.startswith("launcher.")):
+        return f"hydra.launcher.{key.removeprefix('launcher.')}={value}"
+    return word
+
+
+def _sweeps(options: list[str], settings: list[str]) -> bool:
+    """Whether several runs are asked for: -m, or a launcher or a named sweep, which imply it."""
+    implied = ("hydra/launcher=", "hydra.launcher.", "sweep=")
+    return bool({"-m", "--multirun"} & set(options)) or any(w.startswith(implied) for w in settings)
+
+
+class App:
+    """What Hydra calls: with the config of a single run, or for a sweep with how it ended.
+
+    `words` are the settings of the runs: the sweeper makes points of them (the config that Hydra
+    composes for a sweep as a whole knows no experiment, since there may be several).
+    """
+
+    def __init__(self, words: list[str]):
+        self.words, self.code = words, 0
+
+    def __call__(self, cfg: Any) -> None:
+        self.code = hosts.ended(_job(cfg))
+
+    def sweep_ended(self, swept: Any) -> None:
+        """Say how a sweep ended, on stdout, with a line on stderr for each job that failed."""
+        print(f"{swept.sweep.folder.name}: {swept.board.tally()}")
+        print(f"sweep    {swept.sweep.folder}")
+        for line in swept.failures.values():
+            self.code = _say(line, 1)
 
 
 def _terminated(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt("terminated; the same command resumes")
+    raise KeyboardInterrupt("terminated; the same command goes on")
 
 
 def _job(cfg: Any) -> int:
@@ -168,37 +211,25 @@ def _job(cfg: Any) -> int:
     from feedrun.runner import Failed, Interrupted
 
     job = HydraConfig.get()
-    sweep = Path(job.sweep.dir).name if job.mode and job.mode.name == "MULTIRUN" else None
-    words = list(job.overrides.task)
-    point = " ".join(words) + ": " if sweep else ""
     try:
-        name = str(job.runtime.choices["experiment"])
+        name = complaints.chosen_experiment(cfg.scale, job)
         composed: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-        _check_scale(composed["scale"], name, job)
-        return _launch(composed, name, words, sweep)
+        return _launch(composed, name, list(job.overrides.task))
     except (BadInput, OmegaConfBaseException) as error:
-        return _say(point + complaints.hydra_line(error, [], []), 2)
+        return _say(complaints.hydra_line(error, [], []), 2)
     except Failed as error:
-        return _say(f"{point}{error}", 1)
+        return _say(f"{error}", 1)
     except Interrupted as stop:
         raise KeyboardInterrupt(f"interrupted at {stop}; the same command resumes") from stop
     except OSError as error:
-        return _say(point + complaints.os_line(error, f"writing under {cfg.outputs}"), 2)
+        return _say(complaints.os_line(error, f"writing under {cfg.outputs}"), 2)
 
 
-def _launch(composed: dict[str, Any], name: str, overrides: list[str], sweep: str | None) -> int:
-    """Set up the process, then run the request and show its verdicts."""
-    from feedrun import config, process
-
-    settings = config.settings(composed, name)
-    held = process.setup(**settings.process.model_dump())
-    if not hosts.first():
-        return _follow(composed, name)
-    request = config.request(composed, name=name, overrides=overrides, sweep=sweep)
-
+def _launch(composed: dict[str, Any], name: str, overrides: list[str]) -> int:
+    """Run one request and show its verdicts."""
     from rich.console import Console
 
-    from feedrun import runner, sinks
+    from feedrun import work
     from feedrun.progress import progress
 
     aside = Console(stderr=True)
@@ -206,29 +237,14 @@ def _launch(composed: dict[str, Any], name: str, overrides: list[str], sweep: st
     def say(line: str) -> None:
         aside.print(line, style="dim", highlight=False, soft_wrap=True)
 
-    mirrors = [] if settings.wandb == "disabled" else [sinks.wandb_sink(settings.wandb, say)]
-    mirrors = [sinks.guarded(mirror, say) for mirror in mirrors]
-    if not settings.quiet:
-        say(f"{name} ({settings.scale}, seed {settings.seed}) in {runner.record_folder(request)}")
-    with progress(aside, quiet=settings.quiet) as show:
-        outcome = runner.execute(request, sinks=mirrors, say=say, show=show, process=held)
-    _show(outcome, Console())
-    return 0
-
-
-def _follow(composed: dict[str, Any], name: str) -> int:
-    """Run beside process 0, which does the talking; of this one only a failure is heard."""
-    import jax
-
-    from feedrun import config, runner
-
-    try:
-        runner.follow(config.request(composed, name=name, overrides=[], sweep=None))
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except Exception as error:  # whatever it is: process 0 cannot know why this one is gone
-        line = f"process {jax.process_index()}: {type(error).__name__}: {complaints.first(error)}"
-        return _say(line, 2 if isinstance(error, config.BadInput) else 1)
+    quiet = bool(composed["quiet"])
+    if composed["process"]["distributed"]:
+        hosts.stdout_for_python_alone()
+    with progress(aside, quiet=quiet) as show:
+        task = work.Task(composed, name, overrides, None)
+        outcomes = work.perform([task], say=say, show=show, hello=not quiet)
+    for outcome in outcomes:  # a process beside process 0 has none
+        _show(outcome, Console())
     return 0
 
 
@@ -250,18 +266,6 @@ def _show(outcome: Any, console: Any) -> None:
     places += [("W&B", path) for path in sorted(record.folder.glob("wandb/*run-*"))[-1:]]
     for what, path in places:
         console.print(f"{what:8s} {path}", soft_wrap=True, highlight=False)
-
-
-def _check_scale(scale: str, name: str, job: Any) -> None:
-    """Every scale but laptop (the experiment's own yaml) needs its small yaml."""
-    from feedrun.config import BadInput
-
-    sources = [source.path for source in job.runtime.config_sources if source.schema == "file"]
-    have = [p.stem for s in sources for p in sorted((Path(s) / "scale" / name).glob("*.yaml"))]
-    if scale not in ("laptop", *have):
-        raise BadInput(
-            f"experiment {name} has no scale {scale}; it has {', '.join(['laptop', *have])}"
-        )
 
 
 def _say(line: str, code: int) -> int:

@@ -19,17 +19,20 @@ def names(folders: list[Path], group: str) -> list[str]:
 
 def hydra_line(error: Exception, words: list[str], folders: list[Path]) -> str:
     """What Hydra found wrong, in one line, with the nearest valid name."""
-    from feedrun.config import nearest
+    from feedrun.config import BadInput, nearest
 
     text = str(error)
-    if "must specify 'experiment'" in text:
-        return f"which experiment? experiment={'|'.join(names(folders, 'experiment'))}"
-    if found := re.search(r"Could not find '(\w+)/([^']*)'", text):
+    for ours in (error, error.__cause__):
+        if isinstance(ours, BadInput):
+            return first(ours)
+    if found := re.search(r"Could not find '([\w/]+)/([^'/]*)'", text):
         group, name = found.groups()
         there = names(folders, group)
-        return f"no {group} {name}{nearest(name, there)}; there is {', '.join(there)}"
+        what = group.removeprefix("hydra/")
+        return f"no {what} {name}{nearest(name, there)}; there is {', '.join(there) or 'none'}"
     if found := re.search(r"Could not override '([^']+)'", text):
-        return f"unknown key {found[1]}{nearest(found[1], _keys(words, folders))}"
+        key = re.sub(r"^hydra\.(?=launcher\.)", "", found[1])
+        return f"unknown key {key}{nearest(key, _keys(words, folders))}"
     if found := re.search(r"Missing mandatory value: (\S+)", text):
         return f"the key {found[1]} has no value (it is ??? in the yaml)"
     if given := getattr(error, "override", None):
@@ -38,16 +41,20 @@ def hydra_line(error: Exception, words: list[str], folders: list[Path]) -> str:
 
 
 def _keys(words: list[str], folders: list[Path]) -> list[str]:
-    """Dotted names of all keys of the chosen experiment's yaml and of config.yaml."""
+    """Dotted names of all keys of config.yaml and of the chosen experiment's and launcher's."""
     import yaml
 
     chosen = [w.removeprefix("experiment=") for w in words if w.startswith("experiment=")]
+    launcher = [w.split("=")[1] for w in words if w.startswith("hydra/launcher=")] or ["local"]
     files = [folders[0] / "config.yaml"]
     files += [folder / "experiment" / f"{name}.yaml" for folder in folders for name in chosen]
     keys: list[str] = ["experiment"]
     for path in files:
         if path.exists():
             keys += _flat(yaml.safe_load(path.read_text()))
+    path = folders[0] / "hydra" / "launcher" / f"{launcher[0]}.yaml"
+    if path.exists():
+        keys += _flat(yaml.safe_load(path.read_text()), "launcher.")
     return [key for key in keys if not key.startswith(("hydra", "defaults", "about", "_"))]
 
 
@@ -58,6 +65,25 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> list[str]:
         if isinstance(value, dict):
             found += _flat(value, f"{prefix}{key}.")
     return found
+
+
+def chosen_experiment(scale: str, job: Any) -> str:
+    """The experiment of a composed config. Raises BadInput where there is none, or not this scale.
+
+    Every scale but laptop (the experiment's own yaml) needs its small yaml.
+    """
+    from feedrun.config import BadInput
+
+    sources = [Path(s.path) for s in job.runtime.config_sources if s.schema == "file"]
+    name = job.runtime.choices.get("experiment")
+    if name is None:
+        raise BadInput(f"which experiment? experiment={'|'.join(names(sources, 'experiment'))}")
+    have = names(sources, f"scale/{name}")
+    if scale not in ("laptop", *have):
+        raise BadInput(
+            f"experiment {name} has no scale {scale}; it has {', '.join(['laptop', *have])}"
+        )
+    return str(name)
 
 
 def yaml_line(error: Any) -> str:

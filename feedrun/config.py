@@ -47,6 +47,19 @@ class About(Config):
     expect: str
 
 
+class Table(Config):
+    """What a named sweep is to be shown as: see configs/sweep/*.yaml.
+
+    rows: config keys, one row for each combination of their values; repeats: the key over which
+    means and intervals are taken; show: summary metrics, one column each.
+    """
+
+    title: str
+    rows: list[str]
+    repeats: str
+    show: list[str]
+
+
 class Settings(BaseModel):
     """The keys that every run has beside its experiment's own; see configs/config.yaml."""
 
@@ -64,6 +77,7 @@ class Settings(BaseModel):
     fetch: bool
     checkpoint_seconds: Annotated[float, Field(ge=0)]
     process: Process
+    table: Table | None = None
 
 
 RUN_KEYS = {field.alias or name for name, field in Settings.model_fields.items()}

@@ -10,6 +10,7 @@ for HEARTBEAT seconds.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import socket
@@ -21,6 +22,9 @@ from typing import Any
 
 COUNT, INDEX = "FEEDRUN_PROCESSES", "FEEDRUN_PROCESS"
 """How many processes meet at HOST:PORT, and which of them this is, counted from 0."""
+
+MET = "FEEDRUN_MET"
+"""Environment variable with what came of the meeting: process id, index, count."""
 
 MEETING = 120.0
 """Seconds in which all processes must have come."""
@@ -46,7 +50,6 @@ def join(where: str) -> int:
         options = {} if where == "auto" else _meeting(where)
         # Its SIGTERM handler would take the place of ours, and nobody would end.
         jax.config.update("jax_enable_preemption_service", False)
-        _stdout_for_python_alone()
         meet = partial(
             jax.distributed.initialize,
             **options,
@@ -69,17 +72,23 @@ def join(where: str) -> int:
             f"{jax.process_count()} processes have {jax.device_count()} devices, not the same "
             "number each; on CPUs process.devices=1 makes them equal"
         )
+    os.environ[MET] = f"{os.getpid()} {jax.process_index()} {jax.process_count()}"
     return jax.process_count()
 
 
 def first() -> bool:
     """Is this the process that keeps the record (or the only one)?"""
-    return not _joined() or _jax().process_index() == 0
+    return index() == 0
 
 
 def several() -> bool:
     """Are there other processes?"""
-    return _joined() and _jax().process_count() > 1
+    return _met()[1] > 1
+
+
+def index() -> int:
+    """The number of this process."""
+    return _met()[0]
 
 
 def ended(code: int) -> int:
@@ -91,11 +100,34 @@ def ended(code: int) -> int:
     if code == 0 or not _joined():
         return code
     with contextlib.suppress(Exception):
-        if _within(GRACE, _jax().distributed.shutdown):
+        if _has_met() and _within(GRACE, _jax().distributed.shutdown):
             return code
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def failed() -> None:
+    """Do the same when this process comes to its end, which may still have results to hand in."""
+    if _joined():
+        atexit.register(ended, 1)
+
+
+def stdout_for_python_alone() -> None:
+    """What C++ libraries print about connections goes to stderr: verdicts alone to stdout."""
+    sys.stdout.flush()
+    sys.stdout = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+
+def _met() -> tuple[int, int]:
+    """(index, count); of a process that has not met others, or whose parent has: (0, 1)."""
+    index, count = os.environ[MET].split()[1:] if _has_met() else (0, 1)
+    return int(index), int(count)
+
+
+def _has_met() -> bool:
+    return os.environ.get(MET, "").startswith(f"{os.getpid()} ")
 
 
 def _meeting(address: str) -> dict[str, Any]:
@@ -152,13 +184,6 @@ def _within(seconds: float, call: Callable[[], Any]) -> bool:
     if raised:
         raise raised[0]
     return not thread.is_alive()
-
-
-def _stdout_for_python_alone() -> None:
-    """What C++ libraries print about connections goes to stderr: verdicts alone to stdout."""
-    sys.stdout.flush()
-    sys.stdout = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
 
 
 def _joined() -> bool:

@@ -15,6 +15,8 @@ from feedrun import broadcast, store
 from feedrun.experiment import Journal, silent_journal
 
 Row = dict[str, Any]
+PROGRESS_SECONDS = 1.0
+"""progress.json is replaced at most once in so many seconds."""
 
 
 def resume(folder: Path) -> list[Row]:
@@ -68,23 +70,39 @@ class DiskJournal:
         self.started = time.monotonic() - self.elapsed
         self.saved_at = time.monotonic()
         self.last_step: dict[str, int] = {}
+        self.first_seen: dict[str, tuple[int, float]] = {}
+        self.told_at = 0.0
         self.file = open(folder / "metrics.jsonl", "a")  # noqa: SIM115 (lives as long as the run)
 
     def close(self) -> None:
         self.file.close()
+        (self.folder / "progress.json").unlink(missing_ok=True)
 
     def journal(self, scope: str = "") -> Journal:
         """The Journal that an experiment sees, for one scope."""
         prefix = f"{scope}/" if scope else ""
         return Journal(
             log=lambda step, metrics: self.log(scope, int(step), metrics),
-            progress=lambda done, total, metrics=None: self.show(
+            progress=lambda done, total, metrics=None: self.progress(
                 scope, int(done), int(total), metrics or {}
             ),
             save=lambda step, state, final=False: self.save(scope, int(step), state, final),
             restore=lambda like: self.restore(scope, like),
             scope=lambda name: self.journal(prefix + name),
         )
+
+    def progress(self, scope: str, done: int, total: int, metrics: Mapping[str, Any]) -> None:
+        """Show it, and now and then leave it in progress.json for whoever looks from outside."""
+        self.show(scope, done, total, metrics)
+        now = time.monotonic()
+        before, since = self.first_seen.setdefault(scope, (done, now))
+        if now - self.told_at < PROGRESS_SECONDS:
+            return
+        self.told_at = now
+        rate = (done - before) / (now - since) if now > since else 0.0
+        left = (total - done) / rate if rate > 0 else None
+        told = {"scope": scope, "done": done, "total": total, "rate": rate, "left": left}
+        store.write_json(self.folder / "progress.json", told)
 
     def log(self, scope: str, step: int, metrics: Mapping[str, Any]) -> None:
         """Write one row, then hand it on. Raises FloatingPointError on a non-finite number."""

@@ -7,9 +7,12 @@ module imports nothing but the standard library. What the user already chose in 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import math
 import os
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -33,6 +36,9 @@ FORCED_DEVICES = re.compile(r"--xla_force_host_platform_device_count=(\d+)")
 """The older way to the same end, which users may have chosen."""
 
 PRECISION = "JAX_DEFAULT_MATMUL_PRECISION"
+
+PR_SET_PDEATHSIG = 1
+"""prctl(2)."""
 
 MALLOPT = {"M_MMAP_MAX": (-4, 0), "M_TRIM_THRESHOLD": (-1, -1), "M_ARENA_MAX": (-8, 1)}
 """glibc's mallopt(3): (number, value). No mmap a buffer, no trimming, one arena."""
@@ -91,10 +97,40 @@ def compilation_cache(folder: Path) -> str | None:
 
 
 def usable_cores() -> int:
-    """Cores this process may run on (its affinity mask where there is one)."""
+    """How many cores this process may run on."""
+    return len(cores())
+
+
+def cores() -> list[int]:
+    """Numbers of the cores this process may run on (its affinity mask where there is one)."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def accelerators() -> list[str]:
+    """Numbers of the NVIDIA GPUs that this process may use, without starting jax."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [name for name in chosen.split(",") if name.strip() not in ("", "-1")]
+    return sorted(path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
+
+
+def free_memory() -> float:
+    """GiB of memory that can be had without swapping; infinite where Linux does not say."""
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return int(next(x for x in lines if x.startswith("MemAvailable")).split()[1]) / 2**20
+    return math.inf
+
+
+def die_with(parent: int) -> None:
+    """Get SIGTERM when the parent process ends, however it ends (Linux)."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it ended before we could say so
+        raise SystemExit
 
 
 def _choose(name: str, value: Any) -> str | None:
@@ -102,6 +138,8 @@ def _choose(name: str, value: Any) -> str | None:
     ours = _ours()
     if name in os.environ and name not in ours:
         return f"{name}={os.environ[name]} is set outside"
+    if name in ours and os.environ.get(name) == str(value):
+        return None
     if name == DEVICES and "xla_force_host_platform_device_count" in os.environ.get(
         "XLA_FLAGS", ""
     ):

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import functools
 import importlib.metadata
 import os
 import platform
@@ -16,8 +17,13 @@ from feedrun.config import Request
 PACKAGES = ("feedrun", "jax", "jaxlib", "flax", "optax", "numpy", "scipy", "hydra-core", "wandb")
 
 
-def describe(request: Request, folder: Path, process: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of run.json: all that one would want to know to do it again."""
+def describe(
+    request: Request, folder: Path, process: Mapping[str, Any], batch: int
+) -> dict[str, Any]:
+    """The content of run.json: all that one would want to know to do it again.
+
+    `batch`: how many runs share its program (1: it runs alone).
+    """
     import jax
 
     old = folder / "run.json"
@@ -36,6 +42,7 @@ def describe(request: Request, folder: Path, process: Mapping[str, Any]) -> dict
         "config": request.config,
         "overrides": request.overrides,
         "sweep": request.sweep,
+        "batch": batch,
         "code": git,
         "versions": versions(),
         "device": {
@@ -51,6 +58,7 @@ def describe(request: Request, folder: Path, process: Mapping[str, Any]) -> dict
     }
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Python and the packages that matter."""
     found = {"python": platform.python_version()}
@@ -60,8 +68,12 @@ def versions() -> dict[str, str]:
     return found
 
 
+@functools.cache
 def code_state(place: Path) -> tuple[dict[str, Any], str]:
-    """({"sha", "dirty"}, diff) of the git checkout around `place`; sha None outside of one."""
+    """({"sha", "dirty"}, diff) of the git checkout around `place`; sha None outside of one.
+
+    Asked once a process: it imported its code once, whatever happens to the files later.
+    """
 
     def git(*words: str) -> str:
         done = subprocess.run(("git", "-C", str(place), *words), capture_output=True, text=True)

@@ -1,26 +1,32 @@
-"""Execute one request: record it, resume it, judge it; or hand back the record that exists."""
+"""Execute requests: record them, resume, judge; or hand back the records that exist."""
 
 import contextlib
+import json
 import shutil
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from feedrun import broadcast, provenance, store
+from feedrun import broadcast, hosts, provenance, store
 from feedrun import journal as journals
+from feedrun.conclusion import conclude
 from feedrun.config import Request
-from feedrun.experiment import Estimate, Journal, Judgement, Result, judge
+from feedrun.experiment import Journal, Result
 from feedrun.sinks import Sink
 
 
 class Failed(Exception):
-    """The experiment itself raised; the traceback is in the record's failure.json."""
+    """The experiment itself raised: `line` says what, the record's failure.json all of it."""
+
+    def __init__(self, line: str, folder: Path | None):
+        super().__init__(f"{line} (see {folder}/failure.json)" if folder else line)
+        self.line = line
 
 
-class Interrupted(Exception):
-    """Ctrl-C (or SIGTERM) while a run was going on."""
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C (or SIGTERM) while a run was going on; says how far it had come."""
 
 
 class Outcome(NamedTuple):
@@ -39,78 +45,158 @@ def record_folder(request: Request) -> Path:
 
 
 def execute(
-    request: Request,
+    requests: Sequence[Request],
     *,
-    sinks: Sequence[Sink],
+    sinks: Callable[[], Sequence[Sink]],
     say: Callable[[str], None],
     show: Show = lambda scope, done, total, metrics: None,
     process: Mapping[str, Any] | None = None,
-) -> Outcome:
-    """Run the request, or resume it, or return its finished record.
+    wait: bool = True,
+) -> list[Outcome]:
+    """Run each request, or resume it, or return its finished record.
 
-    Two processes with one config: the second waits and gets the first one's record. Raises
-    Failed when the experiment raises, Interrupted on Ctrl-C, OSError where the disk refuses.
+    Several requests are executed as one program (see `Experiment.many`); `sinks` makes the mirrors
+    of one. Two processes with one config: the second waits and gets the first one's record, or
+    raises Busy if it shall not `wait`. Raises Failed when the experiment raises, Interrupted on
+    Ctrl-C, OSError where the disk refuses.
     """
-    folder = record_folder(request)
+    folders = [record_folder(request) for request in requests]
+    with contextlib.ExitStack() as stack:
+        start = stack.enter_context(broadcast.led())
+        for folder in folders:
+            stack.enter_context(_claimed(folder, say, wait=wait))
+        there = [_finished(r, f, say) for r, f in zip(requests, folders, strict=True)]
+        missing = [k for k, record in enumerate(there) if record is None]
+        if missing:
+            start = partial(start, json.dumps(missing).encode())
+            _carry_out([requests[k] for k in missing], sinks, say, show, process or {}, start)
+        return [
+            Outcome(record or store.load(folder), existed=record is not None)
+            for record, folder in zip(there, folders, strict=True)
+        ]
+
+
+def follow(requests: Sequence[Request]) -> None:
+    """What a process beside process 0 does: run what 0 says with it, and keep nothing.
+
+    Raises Failed when the experiment raises.
+    """
+    try:
+        if missing := json.loads(broadcast.share() or b"[]"):
+            _results([requests[k] for k in missing], [journals.follower() for _ in missing])
+    except Exception as error:  # process 0 cannot know why this one is gone: it says so itself
+        line = f"process {hosts.index()}: {type(error).__name__}: {_first_line(error)}"
+        raise Failed(line, None) from error
+
+
+@contextlib.contextmanager
+def _claimed(folder: Path, say: Callable[[str], None], *, wait: bool) -> Iterator[None]:
+    """Hold a record's folder; if nothing came of it (no data set, disk full) forget it again."""
     fresh = not folder.exists()
     try:
-        with broadcast.led() as start:
-            folder.mkdir(parents=True, exist_ok=True)
-            waiting = f"another process runs this config; waiting ({folder})"
-            with store.locked(folder, lambda: say(waiting)):
-                if (folder / "summary.json").exists() and not request.settings.force:
-                    return Outcome(store.load(folder), existed=True)
-                record = _run(request, folder, sinks, say, show, process or {}, start)
-                return Outcome(record, existed=False)
+        folder.mkdir(parents=True, exist_ok=True)
+        waiting = lambda: say(f"another process runs this config; waiting ({folder})")  # noqa: E731
+        with store.locked(folder, waiting if wait else None):
+            yield
     except OSError:
         if fresh and not store.read_rows(folder / "metrics.jsonl"):
-            _forget(folder)  # it had not begun: a data set is missing, the disk is full
+            _forget(folder)
         raise
 
 
-def _run(
+def _finished(request: Request, folder: Path, say: Callable[[str], None]) -> store.Record | None:
+    """The finished record, if there is one that can be read and nobody wants it anew."""
+    if request.settings.force or not (folder / "summary.json").exists():
+        return None
+    try:
+        return store.load(folder)
+    except (ValueError, KeyError) as error:
+        _start_over(folder, error, say)
+        return None
+
+
+def _start_over(folder: Path, error: Exception, say: Callable[[str], None]) -> None:
+    """Keep what cannot be read beside the record, which starts anew."""
+    say(f"{_first_line(error)}; kept in {store.set_aside(folder)}, the run starts anew")
+
+
+def _carry_out(
+    requests: Sequence[Request],
+    sinks: Callable[[], Sequence[Sink]],
+    say: Callable[[str], None],
+    show: Show,
+    process: Mapping[str, Any],
+    start: Callable[[], None],
+) -> None:
+    """Open all records, run (`start` is the word for other processes), and conclude each."""
+    folders, disks = [record_folder(r) for r in requests], []
+    try:
+        with contextlib.ExitStack() as stack:
+            for request, folder in zip(requests, folders, strict=True):
+                opened = _opened(request, folder, sinks(), say, show, process, len(requests))
+                disks.append(stack.enter_context(opened))
+            start()
+            results = _results(requests, [disk.journal() for disk in disks])
+            for request, disk, result in zip(requests, disks, results, strict=True):
+                conclude(request, disk.folder, result, disk)
+    except KeyboardInterrupt as stop:
+        how_far = _how_far(disks[0]) if disks else "the beginning"
+        raise Interrupted(how_far) from stop
+    except OSError:
+        raise
+    except Exception as error:
+        line = f"{type(error).__name__}: {_first_line(error)}"
+        raise Failed(line, folders[0]) from error
+
+
+@contextlib.contextmanager
+def _opened(
     request: Request,
     folder: Path,
     sinks: Sequence[Sink],
     say: Callable[[str], None],
     show: Show,
     process: Mapping[str, Any],
-    start: Callable[[], None],
-) -> store.Record:
+    batch: int,
+) -> Iterator[journals.DiskJournal]:
+    """A record being written: what was there is resumed; what goes wrong is noted in it."""
     if request.settings.force:
         _empty(folder)
     (folder / "failure.json").unlink(missing_ok=True)
-    rows = journals.resume(folder)
-    steps = journals.checkpoints(folder)
-    if steps:
-        say("resuming from " + ", ".join(f"{s or 'step'} {step}" for s, (step, _) in steps.items()))
-    run = provenance.describe(request, folder, process)
+    rows = _resumed(folder, say)
+    run = provenance.describe(request, folder, process, batch)
     store.write_json(folder / "run.json", run)
     for sink in sinks:
         sink.start(run, rows, folder)
-    disk = journals.DiskJournal(
-        folder,
-        rows,
-        every=request.settings.checkpoint_seconds,
-        mirror=lambda row: _each(sinks, row),
-        show=show,
-    )
+    every, mirror = request.settings.checkpoint_seconds, lambda row: _each(sinks, row)
+    disk = journals.DiskJournal(folder, rows, every=every, mirror=mirror, show=show)
     try:
-        start()
-        return conclude(request, folder, _result(request, disk.journal()), disk)
-    except KeyboardInterrupt as stop:
-        raise Interrupted(_how_far(disk)) from stop
+        yield disk
     except OSError:
         raise
     except Exception as error:
-        _write_failure(folder, error)
-        raise Failed(
-            f"{type(error).__name__}: {_first_line(error)} (see {folder}/failure.json)"
-        ) from error
+        if not (folder / "summary.json").exists():
+            note_failure(folder, error)
+        raise
     finally:
         disk.close()
         for sink in sinks:
             sink.finish(folder)
+
+
+def _resumed(folder: Path, say: Callable[[str], None]) -> list[journals.Row]:
+    """The rows that a run goes on from; an unreadable record is put aside."""
+    try:
+        if (folder / "run.json").exists():
+            store.read_json(folder / "run.json")
+        rows = journals.resume(folder)
+    except ValueError as error:
+        _start_over(folder, error, say)
+        return journals.resume(folder)
+    steps = journals.checkpoints(folder)
+    if steps:
+        say("resuming from " + ", ".join(f"{s or 'step'} {step}" for s, (step, _) in steps.items()))
+    return rows
 
 
 def _each(sinks: Sequence[Sink], row: dict[str, Any]) -> None:
@@ -118,22 +204,21 @@ def _each(sinks: Sequence[Sink], row: dict[str, Any]) -> None:
         sink.log(row)
 
 
-def follow(request: Request) -> None:
-    """What the processes beside process 0 do: run the experiment with it, if it says so.
-
-    They keep nothing. Raises what the experiment raises.
-    """
-    if broadcast.share():
-        _result(request, journals.follower())
-
-
-def _result(request: Request, journal: Journal) -> Result:
-    """Call the experiment at its precision with the run's only key."""
+def _results(requests: Sequence[Request], keepers: Sequence[Journal]) -> list[Result]:
+    """Call the experiment at its precision with each run's only key."""
     import jax
 
-    with precision(request.experiment.x64):
-        key = jax.random.key(request.settings.seed)
-        return request.experiment.run(request.cfg, key, journal)
+    experiment, (first, *others) = requests[0].experiment, requests
+    with precision(experiment.x64):
+        if not others:
+            key = jax.random.key(first.settings.seed)
+            return [experiment.run(first.cfg, key, keepers[0])]
+        from feedrun.together import side_by_side
+
+        if experiment.many is None:
+            raise ValueError(f"{first.name} cannot run {len(requests)} configs as one program")
+        keys = jax.vmap(jax.random.key)(jax.numpy.array([r.settings.seed for r in requests]))
+        return experiment.many([r.cfg for r in requests], keys, side_by_side(keepers))
 
 
 @contextlib.contextmanager
@@ -147,53 +232,6 @@ def precision(x64: bool) -> Iterator[None]:
         yield
     finally:
         jax.config.update("jax_enable_x64", before)
-
-
-def conclude(
-    request: Request, folder: Path, result: Result, disk: journals.DiskJournal
-) -> store.Record:
-    """Write the end of a record: arrays, figures, claims, and the summary last."""
-    summary = {k: stored(k, v) for k, v in result.summary.items()}
-    store.write_arrays(folder / "arrays.npz", result.arrays)
-    draw(request.experiment.figures(result), folder / "figures")
-    judgements = [judge(claim, result.summary) for claim in request.experiment.claims]
-    store.write_json(folder / "claims.json", [verdict_row(j) for j in judgements])
-    seconds = round(time.monotonic() - disk.started, 2)
-    end = {"summary": summary, "notes": dict(result.notes), "seconds": seconds}
-    store.write_json(folder / "summary.json", end | {"finished": provenance.now()})
-    for path in folder.glob("checkpoint*.npz"):
-        path.unlink()
-    return store.load(folder)
-
-
-def stored(name: str, value: Any) -> Any:
-    """A summary value as JSON: number, list, or {"value", "low", "high"}; NaN is an error."""
-    if isinstance(value, Estimate):
-        return {k: journals.finite(name, -1, v) for k, v in value._asdict().items()}
-    return journals.finite(name, -1, value)
-
-
-def verdict_row(judgement: Judgement) -> dict[str, Any]:
-    """A judgement as one flat JSON object: the claim's fields (low, high are `expected_…`)."""
-    claim = judgement.claim._asdict()
-    expected = {f"expected_{k}": claim.pop(k) for k in ("low", "high")}
-    measured = {k: v for k, v in judgement._asdict().items() if k != "claim"}
-    return claim | expected | measured
-
-
-def draw(figures: Mapping[str, Any], folder: Path) -> None:
-    """Save each Figure as <stem>.png and each Animation as <stem>.gif."""
-    from matplotlib.animation import Animation
-
-    folder.mkdir(exist_ok=True)
-    for stem, figure in figures.items():
-        if isinstance(figure, Animation):
-            store.write_whole(folder / f"{stem}.gif", lambda part: figure.save(part, "pillow"))
-        else:
-            store.write_whole(
-                folder / f"{stem}.png",
-                lambda part: figure.savefig(part, dpi=110, bbox_inches="tight"),
-            )
 
 
 def _forget(folder: Path) -> None:
@@ -212,13 +250,13 @@ def _empty(folder: Path) -> None:
             path.unlink()
 
 
-def _write_failure(folder: Path, error: Exception) -> None:
-    text = "".join(traceback.format_exception(error))
-    failure = {
-        "error": f"{type(error).__name__}: {error}",
-        "traceback": text,
-        "when": provenance.now(),
-    }
+def note_failure(folder: Path, error: BaseException | str) -> None:
+    """Write failure.json: what went wrong, in a line and (if it was raised here) in full."""
+    if isinstance(error, str):
+        line, text = error, ""
+    else:
+        line, text = f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
+    failure = {"error": line, "traceback": text, "when": provenance.now()}
     store.write_json(folder / "failure.json", failure)
 
 

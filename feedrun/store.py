@@ -5,6 +5,7 @@ A record is a folder, outputs/<experiment>/<config id>/:
   code.diff        when the code was not what the commit says
   metrics.jsonl    while running: one row a line {"step", "time", "scope", metric: number or list}
   checkpoint*.npz  while running: one file a scope, replaced by rename
+  progress.json    while running: how far it is and how fast, replaced every second
   arrays.npz, figures/, claims.json       at the end
   summary.json     last: its presence means that the record is complete
   failure.json     instead, when the experiment raised
@@ -20,6 +21,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+
+class Busy(Exception):
+    """Another process holds the record's folder."""
 
 
 class Record(NamedTuple):
@@ -43,6 +48,14 @@ def load(folder: Path) -> Record:
         return Record(folder, run, state, {}, [], {}, 0.0)
     end, claims = read_json(done), read_json(folder / "claims.json")
     return Record(folder, run, "complete", end["summary"], claims, end["notes"], end["seconds"])
+
+
+def finished(folder: Path) -> bool:
+    """Whether there is a record in `folder` with an end that can be read."""
+    try:
+        return "summary" in read_json(folder / "summary.json")
+    except (ValueError, TypeError):
+        return False
 
 
 def records(outputs: Path) -> list[Record]:
@@ -107,19 +120,43 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, waiting: Callable[[], None]) -> Iterator[None]:
+def locked(folder: Path, waiting: Callable[[], None] | None) -> Iterator[None]:
     """Hold the folder for this process; call `waiting` once if another process has it.
 
-    The lock is the kernel's (flock), so a killed process leaves none behind.
+    The lock is the kernel's (flock), so a killed process leaves none behind. Raises Busy instead
+    of waiting where `waiting` is None.
     """
     with open(folder / ".lock", "a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _try_lock(handle):
+            if waiting is None:
+                raise Busy(folder)
             waiting()
             while not _try_lock(handle):
                 time.sleep(0.2)
         yield
+
+
+def held(folder: Path) -> bool:
+    """Whether a process holds the folder now."""
+    try:
+        with open(folder / ".lock") as handle:
+            return not _try_lock(handle)
+    except OSError:
+        return False
+
+
+def set_aside(folder: Path) -> Path:
+    """Move what lies in the folder into a new one beside it, and say which."""
+    aside = next(
+        path
+        for n in range(1, 10**6)
+        if not (path := folder.with_name(f"{folder.name}.unreadable-{n}")).exists()
+    )
+    aside.mkdir()
+    for path in folder.iterdir():
+        if path.name != ".lock":
+            path.rename(aside / path.name)
+    return aside
 
 
 def _try_lock(handle: Any) -> bool:

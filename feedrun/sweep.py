@@ -8,7 +8,7 @@ The records themselves lie where those of single runs lie; a sweep only points a
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from feedrun import store
 
@@ -52,3 +52,36 @@ def write(sweep: Sweep) -> None:
     sweep.folder.mkdir(parents=True, exist_ok=True)
     content = {"name": sweep.name, "words": sweep.words, "table": sweep.table, "jobs": jobs}
     store.write_json(sweep.folder / "sweep.json", content)
+
+
+class State(NamedTuple):
+    """How far one job is, as its record's files tell."""
+
+    name: Literal["queued", "running", "stopped", "failed", "done"]
+    line: str = ""
+    """What went wrong, of a failed job."""
+    progress: Mapping[str, Any] = {}
+    """The content of progress.json, of a running one."""
+
+
+def state(folder: Path) -> State:
+    """The state of the record in `folder`, also while another process writes it.
+
+    "stopped" is a run that was interrupted or killed: the same command resumes it.
+    """
+    if (folder / "summary.json").exists():
+        return State("done")
+    if store.held(folder):
+        return State("running", progress=_read_or(folder / "progress.json", {}))
+    if (folder / "failure.json").exists():
+        failure = _read_or(folder / "failure.json", {})
+        return State("failed", str(failure.get("error", "unreadable failure.json")).split("\n")[0])
+    return State("stopped" if (folder / "run.json").exists() else "queued")
+
+
+def _read_or(path: Path, otherwise: Any) -> Any:
+    """The content of a file that may come and go."""
+    try:
+        return store.read_json(path)
+    except ValueError:
+        return otherwise

@@ -57,7 +57,12 @@ def alone(many: Callable[..., list[Result]]) -> Callable[..., Result]:
 
 
 def _take(tree: Any, k: int) -> Any:
-    return jax.tree.map(lambda leaf: leaf[k], tree)
+    """Run k's part of a tree; keys are looked at, not spent."""
+    return jax.tree.map(lambda leaf: (jax.random.clone(leaf) if _is_key(leaf) else leaf)[k], tree)
+
+
+def _is_key(leaf: Any) -> bool:
+    return jnp.issubdtype(getattr(leaf, "dtype", float), jax.dtypes.prng_key)
 
 
 def _stacked(found: list[tuple[int, Any] | None]) -> tuple[int, Any] | None:

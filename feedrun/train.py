@@ -28,7 +28,9 @@ Loss = Callable[[Any, Any, Any], tuple[Any, Mapping[str, Any]]]
 def tuned(optimizer: optax.GradientTransformation, **hyperparams: Any):
     """An optimizer with `optax.inject_hyperparams` in it, started with other numbers.
 
-    Keep one optimizer and vary it with this: a fit with other numbers then compiles nothing.
+    Keep one optimizer and vary it with this: a fit with other numbers then compiles nothing. For
+    repeats with numbers of their own start `fit` from
+    jax.vmap(lambda params, lr: tuned(optimizer, learning_rate=lr).init(params))(params, rates).
     """
 
     def init(params: Any) -> Any:
@@ -50,6 +52,7 @@ def fit(
     log_every: int,
     journal: Journal,
     evaluate: Callable[[Any], Mapping[str, Any]] | None = None,
+    opt_state: Any = None,
     repeats: int | None = None,
     devices: Sequence[Any] | None = None,
     batching: Batching | None = None,
@@ -61,12 +64,16 @@ def fit(
     the row after k steps has step k. A checkpoint found at the start is continued from. A
     non-finite metric or param raises FloatingPointError before it is logged or saved.
 
+    `opt_state` is where the optimizer starts (default: its own `init`); see `tuned`.
+
     `repeats=R`: `key` is R keys and leaves of `params` are (R, ...); metrics become lists, and
-    so are the params that `evaluate` sees. Repeats spread over devices (the largest number that
-    divides R), inside a device they are mapped on CPUs and vmapped on accelerators unless
-    `batching` says otherwise. Without repeats the batch is split over devices: over all
-    accelerators by default, never over CPU devices unless `devices` lists them (no gain was seen).
-    Among several processes (see `hosts`) all take part, with as many devices each.
+    so are the params that `evaluate` sees. Inside a device repeats are mapped on CPUs and vmapped
+    on accelerators unless `batching` says otherwise.
+
+    Repeats spread over devices, the largest number that divides R. Where that is one, and without
+    repeats, the batch is split: over all accelerators by default, never over the CPU devices of
+    one process unless `devices` lists them (no gain was seen). Among several processes (see
+    `hosts`) all take part, with as many devices each.
 
     The program compiled depends on the objects `loss`, `stream.plan`, `stream.batch`,
     `optimizer.update` and on sizes: calls that share these compile once.
@@ -74,7 +81,7 @@ def fit(
     _check_sizes(key, params, steps, log_every, repeats)
     place = layout(key, stream, repeats=repeats, devices=devices, batching=batching)
     each = jax.vmap if repeats else lambda f: f
-    state = (params, each(optimizer.init)(params))
+    state = (params, each(optimizer.init)(params) if opt_state is None else opt_state)
     done, state = journal.restore(state) or (0, state)
     if done > steps:
         raise ValueError(f"the checkpoint has {done} steps, more than the {steps} asked for")

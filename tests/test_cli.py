@@ -167,16 +167,6 @@ def test_full_disk_is_one_line_and_the_run_resumes_when_there_is_room(tmp_path):
     assert len(rows(tmp_path)) == 200
 
 
-def test_sweep_runs_every_point_and_says_which_failed(tmp_path):
-    code, out, err = feedrun(
-        tmp_path, "-m", "experiment=lab", "wandb=disabled", "steps=20,30", "trouble=none,raise"
-    )
-    assert code == 1
-    assert len(list(tmp_path.glob("outputs/lab/*/summary.json"))) == 2
-    assert "trouble=raise: RuntimeError" in err and "2 of 4 runs did not finish" in err
-    assert out.count("SGD finds the line") == 2
-
-
 def test_help_imports_neither_jax_nor_flax_nor_wandb_and_is_quick(tmp_path):
     code = "import sys; from feedrun.cli import main; main(['--help']);"
     code += "print('HEAVY', [m for m in ('jax','flax','wandb','scipy') if m in sys.modules])"

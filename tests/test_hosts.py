@@ -108,25 +108,27 @@ def test_killed_under_slurm_it_resumes_to_the_record_of_one_process(tmp_path):
 
 CURVES = """
 import json, os, sys
-from feedrun import process
+from feedrun import hosts, process
+hosts.stdout_for_python_alone()
 where = os.environ.get("FEEDRUN_PROCESS") and sys.argv[1]
 process.setup(cache=True, devices=1 if where else 2, malloc=False, precision="highest",
     distributed=where or False)
 import jax
 jax.config.update("jax_enable_x64", True)
-from feedrun import broadcast
-from tests.test_train import fit, start
+from feedrun import train
+from tests.test_train import DATA, fit, start
 split, curve = fit(0, devices=jax.devices())
 keys = jax.random.split(jax.random.key(7), 4)
 seen = []
 many, curves = fit(keys, start(4), repeats=4, evaluate=lambda p: seen.append(p["w"].shape) or {})
+three, _ = fit(keys[:3], start(3), repeats=3, devices=jax.devices())
+odd = {"stream": train.shuffled(DATA, 5), "repeats": 3, "key": keys[:3], "params": start(3)}
 refused = []
-for change in ({"repeats": 3, "key": keys[:3], "params": start(3)}, {"key": jax.random.key(
-        jax.process_index())}):
+for change in (odd, {"key": jax.random.key(jax.process_index())}):
     try: fit(**change)
     except (ValueError, RuntimeError) as error: refused.append(str(error))
 print(json.dumps({"devices": jax.device_count(), "split": split["w"].tolist(), "curve": curve,
-    "many": many["w"].tolist(), "curves": curves, "seen": seen}))
+    "many": many["w"].tolist(), "curves": curves, "seen": seen, "three": three["w"].tolist()}))
 print(json.dumps(refused))
 """
 
@@ -150,7 +152,7 @@ def test_two_processes_of_one_device_give_the_bits_of_one_with_two(curves):
 def test_work_that_cannot_be_shared_and_processes_that_disagree_are_refused(curves):
     (first, second), _ = curves
     uneven, other = json.loads(first[1])
-    assert uneven == "repeats [3] cannot be split over 2 processes"
+    assert uneven == "repeats=3 and a batch of sizes [5, 5] cannot be split over 2 processes"
     assert "process 1 starts from other numbers than process 0" in other
     assert first[1] == second[1]
 

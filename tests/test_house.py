@@ -17,10 +17,11 @@ from feedrun.experiment import Config
 PACKAGE = Path(feedrun.__file__).parent
 CONFIGS = PACKAGE.parent / "configs"
 FLOORS = {
-    "cli": 7, "commands": 7, "complaints": 7, "words": 7, "__main__": 7,
+    "cli": 7, "grid": 7, "commands": 7, "complaints": 7, "words": 7, "__main__": 7,
     "report": 6, "feed": 6,
     "config": 5, "runner": 5, "journal": 5, "sinks": 5, "store": 5, "progress": 5,
-    "provenance": 5, "process": 5, "sweep": 5,
+    "provenance": 5, "process": 5, "sweep": 5, "conclusion": 5, "work": 5, "pool": 5, "worker": 5,
+    "batches": 5, "live": 5, "jobs": 5, "slurm": 5,
     "papers": 4,
     "train": 3, "streams": 3, "layout": 3, "experiment": 3, "together": 3,
     "hosts": 3, "broadcast": 3,

@@ -31,7 +31,8 @@ def request_of(tmp_path, monkeypatch):
 
 def execute(request, mirrors=(), lines=None):
     said = [] if lines is None else lines
-    return runner.execute(request, sinks=mirrors, say=said.append)
+    (outcome,) = runner.execute([request], sinks=lambda: mirrors, say=said.append)
+    return outcome
 
 
 def test_record_has_all_that_one_needs_to_do_it_again(request_of, tmp_path):

@@ -312,9 +312,12 @@ keys = jax.random.split(jax.random.key(7), 4)
 spread, _ = fit(keys, start(4), repeats=4, evaluate=seen)
 solo, curve = fit(0)
 split, split_curve = fit(0, devices=jax.devices(), evaluate=seen)
+uneven = [fit(keys[:3], start(3), repeats=3, batching=batching, devices=jax.devices(),
+    evaluate=seen)[0]["w"].tolist() for batching in ("map", "vmap")]
 try: fit(0, devices=jax.devices(), stream=train.shuffled(np.ones((40, 3)), 5))
 except ValueError as error: refused = str(error)
 print(json.dumps({"where": sorted(where), "spread": spread["w"].tolist(), "refused": refused,
+    "uneven": uneven,
     "curves": [curve, split_curve], "end": [solo["w"].tolist(), split["w"].tolist()]}))
 """
 
@@ -347,4 +350,6 @@ def test_repeats_spread_over_both_devices_equal_those_on_one(two_devices):
     keys = jax.random.split(jax.random.key(7), 4)
     expected, _ = fit(keys, start(4), repeats=4)
     same(two_devices["spread"], expected["w"].tolist(), rtol=1e-9)
+    for uneven in two_devices["uneven"]:  # three cannot be spread: their batches are split
+        same(uneven, expected["w"][:3].tolist(), rtol=1e-9)
     assert two_devices["where"] == ["['split'] over 2", "[] over 2"]

@@ -16,7 +16,7 @@ from typing import Any
 
 from feedrun import process
 
-GROUPS = ("w1", "s1", "s3", "s5")
+GROUPS = ("w1", "s1", "s2", "s3", "s4", "s5")
 
 
 def main(words: list[str]) -> int:

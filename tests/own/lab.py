@@ -1,6 +1,14 @@
-"""An experiment as a user would write it, outside the package: a noisy line, fitted by SGD."""
+"""An experiment as a user would write it, outside the package: a noisy line, fitted by SGD.
 
+Runs that differ only in seed and learning rate can share a program.
+"""
+
+import itertools
+import os
+import signal
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import jax
@@ -10,8 +18,10 @@ import optax
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from feedrun import train
+from feedrun import together, train
 from feedrun.experiment import Claim, Config, Experiment, Journal, Result
+
+SGD = optax.inject_hyperparams(optax.sgd)(learning_rate=0.0)
 
 
 class Lab(Config):
@@ -24,42 +34,77 @@ class Lab(Config):
     trouble: str
 
 
+def truth():
+    return jnp.asarray([1.0, -2.0, 0.5], jnp.float32)
+
+
+def sample(key):
+    x = jax.random.normal(key, (8, 3), jnp.float32)
+    return x, x @ truth()
+
+
 def loss(params, batch, key):
     x, y = batch
     error = (jnp.sum(x * params[None], axis=1) - y) ** 2
     return error.mean(), {"largest": error.max()}
 
 
-def run(cfg: Lab, key, journal: Journal) -> Result:
+STREAM = train.generated(sample)
+
+
+def many(cfgs: Sequence[Lab], keys, journal: Journal) -> list[Result]:
+    cfg, runs = cfgs[0], len(cfgs)
     if cfg.trouble == "raise":
         raise RuntimeError("the experiment broke\nand says so at length")
     if cfg.trouble == "no-data":
         raise FileNotFoundError("no such data set")
-    data_key, fit_key = jax.random.split(key)
-    x = jax.random.normal(data_key, (64, 3), jnp.float32)
-    truth = jnp.asarray([1.0, -2.0, 0.5], jnp.float32)
-    stream = train.shuffled((x, x @ truth), 8)
+    calls = itertools.count(1)
 
     def evaluate(params):
         time.sleep(cfg.pause)
-        return {"distance": jnp.linalg.norm(params - truth)}
+        trouble(cfg.trouble, next(calls))
+        return {"distance": jnp.linalg.norm(params - truth()[None], axis=1)}
 
+    start = jnp.zeros((runs, 3), jnp.float32)
+    rates = jnp.asarray([c.lr for c in cfgs], jnp.float32)
+    tuned = lambda params, lr: train.tuned(SGD, learning_rate=lr).init(params)  # noqa: E731
     params = train.fit(
-        fit_key,
-        jnp.zeros(3, jnp.float32),
+        keys,
+        start,
         loss,
-        stream,
-        optax.sgd(cfg.lr),
+        STREAM,
+        SGD,
         steps=cfg.steps,
         log_every=cfg.log_every,
         journal=journal.scope("train"),
         evaluate=evaluate,
+        opt_state=jax.vmap(tuned)(start, rates),
+        repeats=runs,
     )
-    distance = float(jnp.linalg.norm(params - truth))
+    return [result(cfg, np.asarray(row)) for row in params]
+
+
+def trouble(kind: str, call: int) -> None:
+    """What goes wrong at the third look at the params."""
+    if call < 3:
+        return
+    if kind == "raise-late":
+        raise RuntimeError("broke at the third look")
+    if kind == "hang":
+        time.sleep(1e6)
+    if kind == "die-once" and not Path("died").exists():
+        Path("died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def result(cfg: Lab, params: np.ndarray) -> Result:
+    distance = float(np.linalg.norm(params - np.asarray(truth())))
     if cfg.trouble == "not-a-number":
         distance = float("nan")
     repeats = [distance, distance + 0.1, distance + 0.2]
-    return Result({"distance": distance, "repeats": repeats}, {"params": np.asarray(params)})
+    return Result({"distance": distance, "repeats": repeats}, {"params": params})
 
 
 def figures(result: Result):
@@ -72,4 +117,4 @@ CLAIMS = (
     Claim("close", "SGD finds the line", "textbook", "derived", "distance", high=0.1),
     Claim("far", "SGD ends far from the line", "nobody", "rival", "repeats", low=2.0),
 )
-EXPERIMENT = Experiment(Lab, run, CLAIMS, figures)
+EXPERIMENT = Experiment(Lab, together.alone(many), CLAIMS, figures, many=many, numbers=("lr",))

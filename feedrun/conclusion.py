@@ -1,0 +1,58 @@
+"""The end of a record: arrays, figures, claims with their verdicts, and the summary last."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from feedrun import journal as journals
+from feedrun import provenance, store
+from feedrun.config import Request
+from feedrun.experiment import Estimate, Judgement, Result, judge
+
+
+def conclude(
+    request: Request, folder: Path, result: Result, disk: journals.DiskJournal
+) -> store.Record:
+    """Write the end of a record: arrays, figures, claims, and the summary last."""
+    summary = {k: stored(k, v) for k, v in result.summary.items()}
+    store.write_arrays(folder / "arrays.npz", result.arrays)
+    draw(request.experiment.figures(result), folder / "figures")
+    judgements = [judge(claim, result.summary) for claim in request.experiment.claims]
+    store.write_json(folder / "claims.json", [verdict_row(j) for j in judgements])
+    seconds = round(time.monotonic() - disk.started, 2)
+    end = {"summary": summary, "notes": dict(result.notes), "seconds": seconds}
+    store.write_json(folder / "summary.json", end | {"finished": provenance.now()})
+    for path in folder.glob("checkpoint*.npz"):
+        path.unlink()
+    return store.load(folder)
+
+
+def stored(name: str, value: Any) -> Any:
+    """A summary value as JSON: number, list, or {"value", "low", "high"}; NaN is an error."""
+    if isinstance(value, Estimate):
+        return {k: journals.finite(name, -1, v) for k, v in value._asdict().items()}
+    return journals.finite(name, -1, value)
+
+
+def verdict_row(judgement: Judgement) -> dict[str, Any]:
+    """A judgement as one flat JSON object: the claim's fields (low, high are `expected_…`)."""
+    claim = judgement.claim._asdict()
+    expected = {f"expected_{k}": claim.pop(k) for k in ("low", "high")}
+    measured = {k: v for k, v in judgement._asdict().items() if k != "claim"}
+    return claim | expected | measured
+
+
+def draw(figures: Mapping[str, Any], folder: Path) -> None:
+    """Save each Figure as <stem>.png and each Animation as <stem>.gif."""
+    from matplotlib.animation import Animation
+
+    folder.mkdir(exist_ok=True)
+    for stem, figure in figures.items():
+        if isinstance(figure, Animation):
+            store.write_whole(folder / f"{stem}.gif", lambda part: figure.save(part, "pillow"))
+        else:
+            store.write_whole(
+                folder / f"{stem}.png",
+                lambda part: figure.savefig(part, dpi=110, bbox_inches="tight"),
+            )

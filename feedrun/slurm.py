@@ -1,0 +1,170 @@
+"""A sweep on a SLURM cluster, through submitit: arrays of jobs that requeue and resume.
+
+What is submitted is remembered in the sweep's folder, so that a launching process that was killed
+can be started again and waits for the jobs that are still in the queue instead of repeating them.
+"""
+
+import contextlib
+import io
+import os
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from feedrun import store, work
+from feedrun.batches import Settle, Unit, wait_for
+from feedrun.config import BadInput
+from feedrun.live import Screen
+from feedrun.work import Ending
+
+POLL = 2.0
+SHARED = ("timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes",
+          "name", "stderr_to_stdout")  # fmt: skip
+"""Settings that submitit names alike for all clusters; it wants "slurm_" before the others."""
+
+
+class Remote:
+    """What a job does: one attempt at a unit. (A class: submitit asks it for `checkpoint`.)"""
+
+    def __init__(self, logs: Path):
+        self.logs = logs
+
+    def __call__(self, unit: Unit) -> Ending:
+        with work.logged(self.logs / f"{unit.tasks[0].id}.log"):
+            job, host = os.environ.get("SLURM_JOB_ID"), os.uname().nodename
+            _say(f"--- SLURM job {job} on {host}, process {os.getpid()}")
+            ending = work.attempt(unit.tasks, say=_say, hello=True, trace=_say)
+            _say(f"--- {ending.state} {ending.line}".rstrip())
+        return ending
+
+    def checkpoint(self, unit: Unit) -> Any:
+        """Called before a job is preempted or out of time: it is queued again as it is.
+
+        Its run goes on from its own checkpoint.
+        """
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self, unit)
+
+
+def run(
+    units: Sequence[Unit],
+    *,
+    folder: Path,
+    settle: Settle,
+    screen: Screen,
+    queue: Mapping[str, Any],
+) -> None:
+    """Submit the units as one array, wait for their ends, submit again what is to be retried."""
+    executor = _executor(folder / "slurm", queue)
+    waiting = _adopted(units, folder)
+    if waiting:
+        screen.line(f"{len(waiting)} jobs of an earlier command are still in the queue")
+    known = {_key(unit) for unit, _ in waiting}
+    waiting += _submitted(executor, [u for u in units if _key(u) not in known], folder, screen)
+    try:
+        while waiting:
+            time.sleep(POLL)
+            alive = in_queue([job.job_id for _, job in waiting])
+            ended = [(unit, job, _ending(job, alive)) for unit, job in waiting]
+            waiting = [(unit, job) for unit, job, ending in ended if ending is None]
+            again = [u for unit, _, ending in ended if ending for u in settle(unit, ending)]
+            waiting += _submitted(executor, again, folder, screen)
+            screen.tick()
+    except KeyboardInterrupt:
+        screen.line(f"{len(waiting)} jobs stay in SLURM's queue; scancel stops them")
+        raise
+
+
+def _executor(folder: Path, queue: Mapping[str, Any]) -> Any:
+    """submitit's executor with the launcher's settings."""
+    import submitit
+
+    settings = {k: v for k, v in queue.items() if k != "max_num_timeout"}
+    executor = submitit.AutoExecutor(
+        folder=folder, cluster="slurm", slurm_max_num_timeout=queue["max_num_timeout"]
+    )
+    executor.update_parameters(
+        **{k if k in SHARED else f"slurm_{k}": v for k, v in settings.items() if v is not None}
+    )
+    return executor
+
+
+def _submitted(
+    executor: Any, units: Sequence[Unit], folder: Path, screen: Screen
+) -> list[tuple[Unit, Any]]:
+    """The units with their jobs, which are noted in slurm.json."""
+    if not units:
+        return []
+    wait_for(max(units, key=lambda unit: unit.not_before))
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):  # what sbatch says comes with the error
+            jobs = executor.map_array(Remote(folder.absolute() / "logs"), units)
+    except Exception as error:  # no sbatch, or it does not like our settings
+        raise BadInput(f"SLURM takes no job: {_last_line(error)}") from error
+    noted = _noted(folder) | {_key(u): job.job_id for u, job in zip(units, jobs, strict=True)}
+    store.write_json(folder / "slurm.json", noted)
+    screen.line(f"submitted {len(jobs)} jobs to SLURM: {jobs[0].job_id.split('_')[0]}")
+    return list(zip(units, jobs, strict=True))
+
+
+def _adopted(units: Sequence[Unit], folder: Path) -> list[tuple[Unit, Any]]:
+    """Units whose jobs an earlier launching process submitted and which are still in the queue."""
+    import submitit
+
+    noted = _noted(folder)
+    alive = in_queue(list(noted.values()))
+    found = [(unit, noted.get(_key(unit))) for unit in units]
+    return [
+        (unit, submitit.SlurmJob(folder=folder / "slurm", job_id=job, tasks=[0]))
+        for unit, job in found
+        if job in alive
+    ]
+
+
+def _noted(folder: Path) -> dict[str, str]:
+    path = folder / "slurm.json"
+    return store.read_json(path) if path.exists() else {}
+
+
+def _key(unit: Unit) -> str:
+    return " ".join(task.id for task in unit.tasks)
+
+
+def in_queue(jobs: Sequence[str]) -> set[str]:
+    """Which of these SLURM jobs wait or run, by squeue."""
+    if not jobs:
+        return set()
+    command = ["squeue", "--noheader", "--array", "--format=%i", "--jobs", ",".join(jobs)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return set(done.stdout.split())  # squeue complains where it knows none of them
+
+
+def _ending(job: Any, alive: set[str]) -> Ending | None:
+    """How a job ended, None while it waits or runs. Its result is written before it leaves."""
+    result = job.paths.result_pickle
+    if not result.exists():
+        return None if job.job_id in alive or result.exists() else Ending("failed", _fate(job))
+    try:
+        return job.result()
+    except Exception as error:  # whatever submitit found in place of a result
+        return Ending("failed", _last_line(error))
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
+
+
+def _fate(job: Any) -> str:
+    """What SLURM says of a job that left no result."""
+    command = ["scontrol", "show", "job", "--oneliner", job.job_id]
+    done = subprocess.run(command, capture_output=True, text=True)
+    words = dict(word.split("=", 1) for word in done.stdout.split() if "=" in word)
+    state, code = words.get("JobState", "unknown"), words.get("ExitCode", "unknown")
+    return f"SLURM job {job.job_id} left no result: state {state}, exit code:signal {code}"
+
+
+def _say(line: str) -> None:
+    os.write(1, f"{line}\n".encode())

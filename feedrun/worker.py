@@ -1,0 +1,46 @@
+"""A worker process of a local sweep: takes units of work from its pipe until there are no more.
+
+Importing this module imports nothing heavy, so that a worker is set up before jax starts.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from feedrun import process, work
+
+
+def main(pipe: Connection, parent: int, cores: Sequence[int], gpu: str | None) -> None:
+    """Answer each (tasks, log file) that comes through the pipe with its Ending."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the launcher, which tells us
+    signal.signal(signal.SIGTERM, _terminated)
+    process.die_with(parent)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    with contextlib.suppress(EOFError, KeyboardInterrupt, OSError):
+        while True:
+            tasks, log = pipe.recv()
+            pipe.send(_attempt(tasks, log))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _attempt(tasks: Sequence[work.Task], log: Path) -> work.Ending:
+    with work.logged(log):
+        _say(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} process {os.getpid()}")
+        ending = work.attempt(tasks, say=_say, hello=True, trace=_say)
+        _say(f"--- {ending.state} {ending.line}".rstrip())
+    return ending
+
+
+def _say(line: str) -> None:
+    os.write(1, f"{line}\n".encode())  # the job's log: see `work.logged`
+
+
+def _terminated(number: int, frame: object) -> None:
+    raise KeyboardInterrupt("terminated")

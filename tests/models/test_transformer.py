@@ -1,6 +1,7 @@
 """The decoder transformer against its written-out form, and what its attention may see."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import pytest
 
 from feedrun.models.transformer import CAUSAL_SOFTMAX, transformer
 
-SIZES = {"vocabulary": 11, "length": 9, "width": 8, "heads": 2, "layers": 2}
+SIZES: Any = {"vocabulary": 11, "length": 9, "width": 8, "heads": 2, "layers": 2}
 TOKENS = jnp.asarray([3, 1, 4, 1, 5, 9, 2, 6, 5])
 
 

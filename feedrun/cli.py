@@ -238,8 +238,6 @@ def _launch(composed: dict[str, Any], name: str, overrides: list[str]) -> int:
         aside.print(line, style="dim", highlight=False, soft_wrap=True)
 
     quiet = bool(composed["quiet"])
-    if composed["process"]["distributed"]:
-        hosts.stdout_for_python_alone()
     with progress(aside, quiet=quiet) as show:
         task = work.Task(composed, name, overrides, None)
         outcomes = work.perform([task], say=say, show=show, hello=not quiet)

@@ -50,6 +50,7 @@ def join(where: str) -> int:
         options = {} if where == "auto" else _meeting(where)
         # Its SIGTERM handler would take the place of ours, and nobody would end.
         jax.config.update("jax_enable_preemption_service", False)
+        _stdout_for_python_alone()
         meet = partial(
             jax.distributed.initialize,
             **options,
@@ -113,7 +114,7 @@ def failed() -> None:
         atexit.register(ended, 1)
 
 
-def stdout_for_python_alone() -> None:
+def _stdout_for_python_alone() -> None:
     """What C++ libraries print about connections goes to stderr: verdicts alone to stdout."""
     sys.stdout.flush()
     sys.stdout = os.fdopen(os.dup(1), "w")

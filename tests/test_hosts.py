@@ -108,8 +108,7 @@ def test_killed_under_slurm_it_resumes_to_the_record_of_one_process(tmp_path):
 
 CURVES = """
 import json, os, sys
-from feedrun import hosts, process
-hosts.stdout_for_python_alone()
+from feedrun import process
 where = os.environ.get("FEEDRUN_PROCESS") and sys.argv[1]
 process.setup(cache=True, devices=1 if where else 2, malloc=False, precision="highest",
     distributed=where or False)

@@ -1,1 +1,24 @@
-"""feedrun."""
+"""A command-line laboratory for theory papers on deep learning.
+
+In Python: `feedrun.load`, `feedrun.frame`, `feedrun.curves` and `feedrun.run`, see
+`feedrun.notebook`. Importing feedrun alone imports none of what they need.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from feedrun.notebook import curves, frame, load, run
+
+__all__ = ["curves", "frame", "load", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        import importlib
+
+        return getattr(importlib.import_module("feedrun.notebook"), name)
+    raise AttributeError(f"module 'feedrun' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

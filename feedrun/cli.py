@@ -95,18 +95,28 @@ def _raise(message: str) -> None:
 
 
 def _help(words: list[str]) -> int:
-    """The general help, or with experiment=NAME that experiment's commented yaml."""
-    chosen = [w.removeprefix("experiment=") for w in words if w.startswith("experiment=")]
+    """The general help, or with experiment=, sweep= or launcher= the commented yaml of that."""
     folders = [*_own_folders(words), config_folder()]
-    if not chosen:
-        print(HELP.format(names=" | ".join(complaints.names(folders, "experiment"))))
-        return 0
+    for word in words:
+        group, _, name = word.partition("=")
+        if name and group in ("experiment", "sweep", "launcher"):
+            return _help_on({"launcher": "hydra/launcher"}.get(group, group), name, folders)
+    named = [complaints.names(folders, group) for group in ("experiment", "sweep")]
+    names, sweeps = (" | ".join(found) for found in named)
+    print(HELP.format(names=names, sweeps=sweeps))
+    return 0
+
+
+def _help_on(group: str, name: str, folders: list[Path]) -> int:
+    from feedrun.config import nearest
+
     for folder in folders:
-        path = folder / "experiment" / f"{chosen[0]}.yaml"
+        path = folder / group / f"{name}.yaml"
         if path.exists():
             print(path.read_text().replace("# @package _global_\n", "").strip())
             return 0
-    return _say(f"no experiment {chosen[0]}{complaints.hint(chosen[0], folders)}", 2)
+    what, there = group.removeprefix("hydra/"), complaints.names(folders, group)
+    return _say(f"no {what} {name}{nearest(name, there)}; there is {', '.join(there)}", 2)
 
 
 def _feed(folders: list[Path]) -> int:
@@ -190,9 +200,23 @@ class App:
         self.code = hosts.ended(_job(cfg))
 
     def sweep_ended(self, swept: Any) -> None:
-        """Say how a sweep ended, on stdout, with a line on stderr for each job that failed."""
+        """Say how a sweep ended: its table, its figures, a line for each job that failed."""
+        from rich.console import Console
+
+        from feedrun import jobs, store
+        from feedrun.resultgrid import results_table
+
+        console, done = Console(), [j for j in swept.sweep.jobs if store.finished(j.folder)]
+        if done:
+            try:
+                records = [store.load(job.folder) for job in done]
+                console.print(results_table(records, swept.sweep.table))
+            except ValueError as error:  # the table asks for what no run has
+                _say(complaints.first(error), 1)
         print(f"{swept.sweep.folder.name}: {swept.board.tally()}")
-        print(f"sweep    {swept.sweep.folder}")
+        places = [("sweep", swept.sweep.folder), *(("figure", path) for path in jobs.draw(swept))]
+        for what, path in places:
+            print(f"{what:8s} {path}")
         for line in swept.failures.values():
             self.code = _say(line, 1)
 

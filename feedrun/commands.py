@@ -1,6 +1,7 @@
-"""The commands that read records: `feedrun status PATH…` and its like."""
+"""The commands that read records: `feedrun status PATH…`, `feedrun report PATH…` and their like."""
 
 import argparse
+import importlib
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -8,8 +9,12 @@ from pathlib import Path
 
 
 def parser(name: str, description: str) -> argparse.ArgumentParser:
-    """An argument parser of one command."""
-    return argparse.ArgumentParser(prog=f"feedrun {name}", description=description)
+    """An argument parser of one command; its description is printed as it stands."""
+    return argparse.ArgumentParser(
+        prog=f"feedrun {name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def status(words: Sequence[str]) -> int:
@@ -46,5 +51,15 @@ def _newest(sweeps: Path) -> Path:
     return found[-1].parent if found else sweeps
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"status": status}
+def _later(module: str) -> Callable[[Sequence[str]], int]:
+    """The `main` of a module, imported when it is called: `feedrun --help` stays quick."""
+    return lambda words: importlib.import_module(module).main(words)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "status": status,
+    "report": _later("feedrun.report_command"),
+    "compare": _later("feedrun.compare"),
+    "workspace": _later("feedrun.workspace_command"),
+}
 """Word after `feedrun` -> what it does with the words after it; returns the exit code."""

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from feedrun import journal as journals
 from feedrun import provenance, store
 from feedrun.config import Request
@@ -35,6 +37,14 @@ def stored(name: str, value: Any) -> Any:
     return journals.finite(name, -1, value)
 
 
+def result(folder: Path) -> Result:
+    """What a finished run ended with, as its record keeps it."""
+    end = store.read_json(folder / "summary.json")
+    summary = {k: Estimate(**v) if isinstance(v, dict) else v for k, v in end["summary"].items()}
+    with np.load(folder / "arrays.npz") as arrays:
+        return Result(summary, dict(arrays), end["notes"])
+
+
 def verdict_row(judgement: Judgement) -> dict[str, Any]:
     """A judgement as one flat JSON object: the claim's fields (low, high are `expected_…`)."""
     claim = judgement.claim._asdict()
@@ -47,7 +57,7 @@ def draw(figures: Mapping[str, Any], folder: Path) -> None:
     """Save each Figure as <stem>.png and each Animation as <stem>.gif."""
     from matplotlib.animation import Animation
 
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for stem, figure in figures.items():
         if isinstance(figure, Animation):
             store.write_whole(folder / f"{stem}.gif", lambda part: figure.save(part, "pillow"))

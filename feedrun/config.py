@@ -160,6 +160,8 @@ def _line(model: Any, fault: Any, name: str) -> str:
     if fault["type"] == "extra_forbidden":
         return f"unknown key {path}{nearest(path, field_paths(model))}"
     message = fault["msg"].removeprefix("Value error, ")
+    if not path:  # several keys do not fit together: the message names them
+        return message
     return f"{path}: {message[0].lower()}{message[1:]}, got {fault['input']!r}"
 
 

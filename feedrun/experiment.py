@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -66,6 +66,8 @@ class Result(NamedTuple):
     summary: metric name -> a number (exact quantities), one number a repeat, or an Estimate.
     arrays:  what the figures are drawn from, numpy arrays by name.
     notes:   anything else worth keeping that fits JSON: which data, how many points were dropped.
+             notes["chance"], a mapping of metrics to what guessing would give (the share of the
+             majority class, the loss of a uniform guess), becomes a column in tables.
     """
 
     summary: Summary
@@ -114,13 +116,17 @@ class Experiment(NamedTuple):
     many(cfgs, keys, journal) -> a Result a run does several runs in one compiled program, where
     their configs differ only in `numbers` (dotted keys of values that change no shape) and seeds;
     see `feedrun.together`.
+
+    reduce(results) draws a sweep: from a list of (config, Result) of its finished runs, in any
+    order, to file stem -> Figure, as `figures` does for one run; of what it cannot draw (too few
+    points of the grid) it leaves the figure out. Of a Result it gets what a record keeps.
     """
 
     config: type[Config]
     run: Callable[[Any, Any, Journal], Result]
     claims: tuple[Claim, ...]
     figures: Callable[[Result], Mapping[str, Any]]
-    reduce: Callable[..., Any] | None = None
+    reduce: Callable[[Sequence[tuple[Any, Result]]], Mapping[str, Any]] | None = None
     x64: bool = False
     many: Callable[[Any, Any, Journal], list[Result]] | None = None
     numbers: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from feedrun import batches, config, live, runner, store, sweep
+from feedrun import batches, conclusion, config, live, runner, store, sweep
 from feedrun.batches import Settle, Unit
 from feedrun.config import Request
 from feedrun.live import Board, Screen
@@ -29,9 +29,11 @@ class Point(NamedTuple):
 
 
 class Swept(NamedTuple):
-    """A sweep that has come to its end, and a line for each job that failed for good, by id."""
+    """A sweep that has come to its end: its typed requests in the order of its jobs, the states
+    of these, and a line for each that failed for good, by id."""
 
     sweep: sweep.Sweep
+    requests: list[Request]
     board: Board
     failures: dict[str, str]
 
@@ -73,7 +75,7 @@ def launch(
                 f"interrupted, {board.tally()}; the same command goes on"
             ) from stop
     board.look()
-    return Swept(planned, board, failures)
+    return Swept(planned, [request for _, request in chosen], board, failures)
 
 
 def _request(point: Point, values: Mapping[str, str]) -> Request:
@@ -146,6 +148,17 @@ def settler(planned: sweep.Sweep, screen: Screen, failures: dict[str, str], retr
         return again
 
     return settle
+
+
+def draw(swept: Swept) -> list[Path]:
+    """Draw what experiments make of their runs together (`reduce`); the figures' files."""
+    folder = swept.sweep.folder / "figures"
+    pairs = list(zip(swept.requests, swept.sweep.jobs, strict=True))
+    for name in dict.fromkeys(request.name for request in swept.requests):
+        own = [(r, job.folder) for r, job in pairs if r.name == name and store.finished(job.folder)]
+        if own and (reduce := own[0][0].experiment.reduce):
+            conclusion.draw(reduce([(r.cfg, conclusion.result(place)) for r, place in own]), folder)
+    return sorted(folder.glob("*")) if folder.exists() else []
 
 
 def note_crash(folder: Path, line: str) -> None:

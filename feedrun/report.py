@@ -1,5 +1,6 @@
 """Verdict tables, for the terminal and for markdown."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -37,6 +38,19 @@ def measured(row: Mapping[str, Any]) -> str:
     if row["low"] is None or row["low"] == row["high"]:
         return number(row["value"])
     return f"{number(row['value'])} [{number(row['low'])}, {number(row['high'])}]"
+
+
+def interval(value: float, low: float | None, high: float | None) -> str:
+    """'0.377 [0.367, 0.389]', as exact as the interval is narrow; without one as `number`."""
+    if low is None or high is None or low == high:
+        return number(value)
+    top = math.floor(math.log10(max(abs(low), abs(high), abs(value))))
+    digits = min(max(top - math.floor(math.log10((high - low) / 2)) + 1, 1), 3)
+    if -3 <= top < 5:
+        words = [f"{one:.{max(digits - top, 0)}f}" for one in (value, low, high)]
+    else:
+        words = [f"{one:.{digits}e}" for one in (value, low, high)]
+    return words[0] if len(set(words)) == 1 else f"{words[0]} [{words[1]}, {words[2]}]"
 
 
 def tally(claims: Sequence[Mapping[str, Any]]) -> str:

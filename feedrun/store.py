@@ -37,6 +37,7 @@ class Record(NamedTuple):
     claims: list[Mapping[str, Any]]
     notes: Mapping[str, Any]
     seconds: float
+    error: str = ""  # why it failed, in one line
 
 
 def load(folder: Path) -> Record:
@@ -44,10 +45,19 @@ def load(folder: Path) -> Record:
     run = read_json(folder / "run.json")
     done = folder / "summary.json"
     if not done.exists():
-        state = "failed" if (folder / "failure.json").exists() else "unfinished"
-        return Record(folder, run, state, {}, [], {}, 0.0)
+        failure = folder / "failure.json"
+        state, error = ("failed", _error(failure)) if failure.exists() else ("unfinished", "")
+        return Record(folder, run, state, {}, [], {}, 0.0, error)
     end, claims = read_json(done), read_json(folder / "claims.json")
     return Record(folder, run, "complete", end["summary"], claims, end["notes"], end["seconds"])
+
+
+def _error(failure: Path) -> str:
+    """The first line of the error in a failure.json, or why it cannot be read."""
+    try:
+        return str(read_json(failure)["error"]).split("\n", 1)[0]
+    except (ValueError, KeyError, TypeError) as error:
+        return f"unknown: {error}"
 
 
 def finished(folder: Path) -> bool:
@@ -68,11 +78,16 @@ def records(outputs: Path) -> list[Record]:
 
 
 def read_json(path: Path) -> Any:
-    """Parse one JSON file. Raises ValueError naming it."""
+    """Parse one JSON file, strictly: a NaN is an error. Raises ValueError naming the file."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(), parse_constant=_refuse)
     except (OSError, ValueError) as error:
         raise ValueError(f"cannot read {path}: {error}") from error
+
+
+def _refuse(word: str) -> Any:
+    """What Python's json would take although JSON has no such number."""
+    raise ValueError(f"it holds {word}, which is no number (edited by hand?)")
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -112,9 +127,9 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(lines, 1):
         try:
-            rows += [json.loads(line)] if line.strip() else []
+            rows += [json.loads(line, parse_constant=_refuse)] if line.strip() else []
         except ValueError as error:
-            if number < len(lines):
+            if number < len(lines) or not isinstance(error, json.JSONDecodeError):
                 raise ValueError(f"{path}:{number} is not JSON: {error}") from error
     return rows
 

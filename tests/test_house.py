@@ -18,17 +18,20 @@ PACKAGE = Path(feedrun.__file__).parent
 CONFIGS = PACKAGE.parent / "configs"
 FLOORS = {
     "cli": 7, "grid": 7, "commands": 7, "complaints": 7, "words": 7, "__main__": 7,
-    "report": 6, "feed": 6,
+    "report_command": 7, "workspace_command": 7, "notebook": 7, "compare": 7,
+    "report": 6, "feed": 6, "claimtable": 6, "resultgrid": 6, "results": 6, "document": 6,
+    "export": 6, "tables": 6, "dashboard": 6, "page": 6, "drawn": 6, "runlist": 6,
     "config": 5, "runner": 5, "journal": 5, "sinks": 5, "store": 5, "progress": 5,
     "provenance": 5, "process": 5, "sweep": 5, "conclusion": 5, "work": 5, "pool": 5, "worker": 5,
-    "batches": 5, "live": 5, "jobs": 5, "slurm": 5,
+    "batches": 5, "live": 5, "jobs": 5, "slurm": 5, "gather": 5, "checked": 5, "grouping": 5,
+    "pooling": 5, "published": 5, "workspace": 5, "curves": 5,
     "papers": 4,
     "train": 3, "streams": 3, "layout": 3, "experiment": 3, "together": 3,
     "hosts": 3, "broadcast": 3,
     "models": 2, "tasks": 2,
     "maths": 1,
 }  # fmt: skip
-LIBRARIES = {"hydra": {7}, "omegaconf": {7}, "wandb": {5}, "flax": {2}}
+LIBRARIES = {"hydra": {7}, "omegaconf": {7}, "wandb": {5}, "wandb_workspaces": {5}, "flax": {2}}
 EXPERIMENTS = sorted((CONFIGS / "experiment").glob("*.yaml"))
 
 

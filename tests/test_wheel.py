@@ -1,4 +1,4 @@
-"""Installed from a wheel, away from the checkout, feedrun brings its configs along."""
+"""Installed from a wheel, away from the checkout, feedrun brings configs and assets along."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ OWN = Path(__file__).parent / "own"
 
 
 @pytest.mark.slow
-def test_wheel_holds_the_configs_and_runs(tmp_path):
+def test_wheel_holds_configs_and_assets_and_runs(tmp_path):
     pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
     subprocess.run([*pip, "wheel", "--no-deps", "-w", tmp_path, ROOT], check=True)
     (wheel,) = tmp_path.glob("feedrun-*.whl")
@@ -21,13 +21,19 @@ def test_wheel_holds_the_configs_and_runs(tmp_path):
     subprocess.run([*pip, "install", "--no-deps", "--target", site, wheel], check=True)
     code = f"import sys; sys.path.insert(0, {str(site)!r}); import feedrun.cli as c;"
     code += f"assert c.__file__.startswith({str(site)!r}); sys.exit(c.main())"
+
+    def feedrun(*words):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words],
+            cwd=work,
+            env=os.environ | {"PYTHONPATH": f"{site}:{OWN}"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     words = ["--config-dir", str(OWN / "conf"), "experiment=lab", "wandb=disabled", "-q"]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words],
-        cwd=work,
-        env=os.environ | {"PYTHONPATH": f"{site}:{OWN}"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "SGD finds the line" in done.stdout
+    assert "SGD finds the line" in feedrun(*words)
+    assert "1 complete" in feedrun("compare", "outputs")
+    assert "uPlot" in (work / "compare.html").read_text(encoding="utf-8")

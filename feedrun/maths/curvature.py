@@ -95,9 +95,9 @@ def project(f: Factors, V: Float[Array, "I O K"]) -> Projections:
     return Projections(f.delta @ U, (U * SU).sum(0), (f.a @ f.a) * (SU * SU).sum(0))
 
 
-def leading_curvature(f: Factors) -> Scalar:
-    """The largest eigenvalue of one sample's Hessian, |a|^2 times that of S."""
-    return (f.a @ f.a) * jnp.linalg.eigvalsh(f.S)[-1]
+def spectrum(f: Factors) -> Float[Array, "O"]:
+    """The eigenvalues of one sample's Hessian that can differ from 0, ascending: |a|^2 eig(S)."""
+    return (f.a @ f.a) * jnp.linalg.eigvalsh(f.S)
 
 
 def diagonals(q: Projections, weights: Float[Array, "*R B"]) -> Diagonals:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from feedrun.maths import fits, resampling
 from feedrun.maths.curvature import Diagonals, Projections, diagonals
@@ -41,6 +41,38 @@ def alive(d: Diagonals) -> Diagonals:
     """The diagonals with flat directions set to 0, which no fit counts."""
     floor = ALIVE * d.H.max()
     return Diagonals(*(jnp.where(floor < d.H, x, 0) for x in d))
+
+
+@jax.jit
+def layerwise(d: Diagonals) -> tuple[Scalar, Scalar]:
+    """(gamma_emp, gamma_e2) as in the supplement's figure of layers, from all directions.
+
+    Of the directions, stiffest first, those below the 5th percentile of either log are dropped,
+    then the first 80% are fitted; so layers of different size are treated alike.
+    """
+    C, H, E2 = alive(d)
+    emp, e2 = (fits.power_law(jnp.where(_upper(H, A), H, 0), A).slope for A in (C, E2))
+    return emp, e2
+
+
+def _upper(x: Float[Array, "K"], y: Float[Array, "K"]) -> Bool[Array, "K"]:
+    """The first 80% of the points that are not below the 5th percentile of either log."""
+    keep = positive = fits.positive(x, y)
+    for z in (x, y):
+        log = jnp.where(positive, jnp.log10(jnp.where(positive, z, 1)), jnp.nan)
+        keep &= log >= jnp.nanpercentile(log, 5)
+    return keep & (jnp.cumsum(keep) <= 0.8 * keep.sum())
+
+
+def unfitted(d: Diagonals) -> Int[Array, ""]:
+    """How many of the directions no fit counts, because their H_ii is flat or negative."""
+    return (alive(d).H == 0).sum()
+
+
+def median_ratio(d: Diagonals) -> Scalar:
+    """The median of C_ii / E2_ii over the directions that are fitted."""
+    d = alive(d)
+    return jnp.nanmedian(jnp.where(d.E2 > 0, d.C / d.E2, jnp.nan))
 
 
 @partial(jax.jit, static_argnames="count")

@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from feedrun.experiment import Result
+from feedrun.papers.noise_curvature.exponents import ALIVE
 
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#7F7F7F"
 """Okabe and Ito's colours, told apart with any kind of colour vision."""
@@ -49,17 +51,19 @@ def law(result: Result) -> Figure:
     a, window = result.arrays, int(result.arrays["window"])
     for i, (ax, m) in enumerate(zip(fig.subplots(1, 2), MATRICES, strict=True)):
         H, A = (np.asarray(a[f"{name}_diag"])[0] for name in ("H", m.array))
-        _dots(ax, H[window:], A[window:], floor=1e-10 * H[0], color=m.colour, alpha=0.15)
+        _dots(ax, H[window:], A[window:], floor=ALIVE * H[0], color=m.colour, alpha=0.15)
         both = (
             (FILLED_OPEN[0], H[:window], A[:window], m.colour),
             (FILLED_OPEN[1], a["H_crossfit_diag"][0], a[f"{m.array}_crossfit_diag"][0] / 10, GREEN),
         )
         for (how, interval, suffix), x, y, colour in both:
+            x = np.where(x > ALIVE * x.max(), x, 0)  # what the fit leaves out is not drawn either
             _dots(ax, x, y, floor=0.0, color=colour)
             gamma = _repeats(result, f"{m.exponent}{suffix}")[0]
             low, high = a[interval][0, i]
             name = f"{how}: γ = {gamma:.3f}  [{low:.3f}, {high:.3f}]"
             _line(ax, x, y, gamma, (low, high), color=colour, label=name)
+        H = np.where(ALIVE * H[0] < H, H, 0)
         _line(ax, H[:window], A[:window], 1.0, color="black", ls="--", label="slope 1")
         _line(ax, H[:window], A[:window], 2.0, color="black", ls=":", label="slope 2")
         ax.set(xscale="log", yscale="log", xlabel="curvature $H_{ii}$ (loss / weight²)")
@@ -146,6 +150,9 @@ def samples(result: Result) -> Figure:
     ):
         ax.axhline(1, color="black", lw=0.8, ls=":")
         ax.set(xscale="log", xlabel=x)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter(NullFormatter())
     axes[0].set_ylabel("exponent γ (filled: in-sample; open: cross-fit)")
     fig.legend(loc="outside upper center", ncols=3, fontsize=8, frameon=False)
     return fig

@@ -16,6 +16,8 @@ from feedrun.papers.noise_curvature.layer import Layer
 Metrics = dict[str, float]
 Arrays = dict[str, np.ndarray]
 
+LAYERWISE = ("gamma_emp_layerwise", "gamma_e2_layerwise")
+
 
 class Rung(NamedTuple):
     """Exponents of n samples in their own basis, and of n others in that same basis.
@@ -40,8 +42,9 @@ def whole(
     """
     m = layer.moments(params, xs)
     lam, V = (jnp.asarray(x) for x in spectra.eigh_descending(m.H))
-    kap, q = layer.curvatures(params, xs), layer.projections(params, xs, V[:, :window])
-    F, K = layer.fisher(params, xs, V[:, :window]), _rotated(m, V, Q)
+    kap, q = layer.spectra(params, xs), layer.projections(params, xs, V[:, :window])
+    F = layer.fisher(params, xs, V[:, :window]) if layer.loss.nll else None
+    K = _rotated(m, V, Q)
     every = curvature.Diagonals(jnp.diagonal(K["C"]), lam, jnp.diagonal(K["E2"]))
     draws = exponents.replicates(key, q, count=replicates)
     arrays = {
@@ -49,21 +52,29 @@ def whole(
         **{f"heat_{name}": k[:shown, :shown].astype(jnp.float32) for name, k in K.items()},
         "interval_in_sample": exponents.gamma_intervals(draws),
     }
-    metrics = _metrics(K, every, q, F, kap, window=window)
+    metrics = _metrics(K, every, q, F, kap, window=window, convex=layer.loss.convex)
     return {k: float(v) for k, v in metrics.items()}, {k: np.asarray(v) for k, v in arrays.items()}
 
 
-@partial(jax.jit, static_argnames="window")
-def _metrics(K, every: curvature.Diagonals, q, F, kap, *, window: int) -> dict[str, Any]:
-    """All numbers of `whole`; the window's diagonals from projections, which do not cancel."""
-    d, curved = curvature.diagonals(q, jnp.ones_like(kap)), exponents.alive(every)
+@partial(jax.jit, static_argnames=("window", "convex"))
+def _metrics(
+    K, every: curvature.Diagonals, q, F, kap, *, window: int, convex: bool
+) -> dict[str, Any]:
+    """All numbers of `whole`; the window's diagonals from projections, which do not cancel.
+
+    Without a Fisher matrix F nothing is said of it; the sandwich is stated of a convex loss alone.
+    """
+    stiffness = jnp.abs(kap).max(-1)
+    d, curved = curvature.diagonals(q, jnp.ones_like(stiffness)), exponents.alive(every)
     return {
         **_exponents(d),
-        **_fisher(F, d, every),
+        **({} if F is None else _fisher(F, d, every)),
         **_alignment(K, every.H, window=window),
-        "n_eff_over_d": spectra.participation_ratio(kap) / len(every.H),
-        "sandwich_slack": theory.sandwich_slack(curved, kap.max()),
-        "flat_directions": (curved.H == 0).sum(),
+        **({"sandwich_slack": theory.sandwich_slack(curved, stiffness.max())} if convex else {}),
+        **_signs(every, curved, kap),
+        "n_eff_over_d": spectra.participation_ratio(stiffness) / len(every.H),
+        "unfitted": exponents.unfitted(d),
+        **dict(zip(LAYERWISE, exponents.layerwise(every), strict=True)),
     }
 
 
@@ -83,7 +94,7 @@ def ladder(
 
     The largest size gives the headline: basis from one half of the data, diagonals from the other.
     """
-    kap, rungs = layer.curvatures(params, xs), []
+    kap, rungs = jnp.abs(layer.spectra(params, xs)).max(-1), []
     for size, size_key in zip(sizes, jax.random.split(key, len(sizes)), strict=True):
         rungs.append([])
         for split_key in jax.random.split(size_key, splits):
@@ -130,7 +141,17 @@ def _exponents(d: curvature.Diagonals) -> dict[str, Any]:
         "quadratic": quadratic,
         "stiff_bend": stiff_bend,
         "decades": fits.decades(exponents.alive(d).H),
-        "constant": jnp.median(d.C / d.E2),
+        "constant": exponents.median_ratio(d),
+    }
+
+
+def _signs(every: curvature.Diagonals, curved: curvature.Diagonals, kap) -> dict[str, Any]:
+    """Flat and negative directions of H; the negative share of the samples' own curvature."""
+    negative = exponents.ALIVE * every.H.max() < -every.H
+    return {
+        "flat_directions": (curved.H == 0).sum() - negative.sum(),
+        "negative_directions": negative.sum(),
+        "negative_share": -jnp.minimum(kap, 0).sum() / jnp.abs(kap).sum(),
     }
 
 
@@ -169,9 +190,11 @@ def _ladder_metrics(rungs: list[list[Rung]], sizes: Sequence[int]) -> Metrics:
     """Cross-fit headline from the largest size, and how gamma falls with the sample count."""
     last = _mean([r.outside for r in rungs[-1]])
     inside = [float(_mean([r.inside for r in row]).gamma_emp) for row in rungs]
+    unfitted = [int(exponents.unfitted(r.others)) for r in rungs[-1]]
     metrics = {
         **{f"{name}_crossfit": value for name, value in last._asdict().items()},
         "prediction_gap_crossfit": last.gamma_e2 - last.gamma_emp,
+        "unfitted_crossfit": np.mean(unfitted),
         "gamma_excess": inside[-1] - last.gamma_emp,
         "gamma_per_tenfold": np.polyfit(np.log10(sizes), inside, 1)[0],
     }

@@ -12,36 +12,37 @@ from feedrun.papers.noise_curvature import theory
 
 
 class Layer(NamedTuple):
-    """Jitted measurements of one layer; `xs` is (activities a (B, I), labels y (B,)).
+    """Jitted measurements of one layer under `loss`; `xs` is (activities a (B, I), labels y (B,)).
 
-    activities(params, x) -> (a, loss (B,), correct (B,)) for inputs x (B, D) and labels y
+    activities(params, x, y) -> (a, loss (B,), correct (B,)) for inputs x (B, D) and labels y
     moments(params, xs) -> Moments;  projections(params, xs, V) -> Projections (B, K)
-    fisher(params, xs, V) -> diagonal (K,) of the Fisher matrix;  curvatures(params, xs) -> (B,)
+    fisher(params, xs, V) -> diagonal (K,) of the Fisher matrix;  spectra(params, xs) -> (B, O)
     """
 
+    loss: theory.Loss
     activities: Callable[..., Any]
     moments: Callable[..., curvature.Moments]
     projections: Callable[..., curvature.Projections]
     fisher: Callable[..., Any]
-    curvatures: Callable[..., Any]
+    spectra: Callable[..., Any]
 
 
-def cross_entropy_layer(widths: Sequence[int], *, layer: int, chunk: int) -> Layer:
-    """The measurements of weight matrix number `layer` of an MLP trained with cross-entropy."""
+def mlp_layer(widths: Sequence[int], *, layer: int, loss: theory.Loss, chunk: int) -> Layer:
+    """The measurements of weight matrix number `layer` of an MLP trained with `loss`."""
     net = mlp.split(widths, layer)
 
     def factors(params):
         def sample(ay):
             a, y = ay
-            loss = lambda z: theory.cross_entropy(net.suffix(params, z), y)  # noqa: E731
-            return curvature.layer_factors(loss, net.weight(params), a)
+            of_z = lambda z: loss.value(net.suffix(params, z), y)  # noqa: E731
+            return curvature.layer_factors(of_z, net.weight(params), a)
 
         return sample
 
     def activities(params, x, y):
         a = jax.vmap(lambda x: net.prefix(params, x))(x)
         logits = jax.vmap(lambda a: net.suffix(params, net.weight(params) @ a))(a)
-        return a, jax.vmap(theory.cross_entropy)(logits, y), logits.argmax(-1) == y
+        return a, jax.vmap(loss.value)(logits, y), logits.argmax(-1) == y
 
     def moments(params, xs):
         return curvature.moments(factors(params), xs, chunk=chunk)
@@ -59,11 +60,11 @@ def cross_entropy_layer(widths: Sequence[int], *, layer: int, chunk: int) -> Lay
 
         return curvature.projections(sample, xs, V, chunk=chunk).h.mean(0)
 
-    def curvatures(params, xs):
-        top = lambda ay: curvature.leading_curvature(factors(params)(ay))  # noqa: E731
-        return jax.lax.map(top, xs, batch_size=chunk)
+    def spectra(params, xs):
+        one = lambda ay: curvature.spectrum(factors(params)(ay))  # noqa: E731
+        return jax.lax.map(one, xs, batch_size=chunk)
 
-    return Layer(*map(jax.jit, (activities, moments, projections, fisher, curvatures)))
+    return Layer(loss, *map(jax.jit, (activities, moments, projections, fisher, spectra)))
 
 
 def float64(tree: Any) -> Any:

@@ -1,9 +1,9 @@
 """Does SGD noise follow curvature superlinearly, C_ii ~ H_ii^gamma with 1 < gamma < 2, and why?
 
-Paper: arXiv 2602.05600, the fully connected MNIST network with cross-entropy (its Fig. 1 and 3),
-trained to interpolation; one layer is then measured exactly over all training samples. Beside the
-paper's fit stand the cross-fit (eigenbasis from one half of the samples, diagonals from the other),
-the dependence on the number of measured samples, and samples whose law is known.
+Paper: arXiv 2602.05600, the fully connected MNIST network (Fig. 1, Fig. 3, Table 1), trained with
+one of its losses; one layer is then measured exactly over all training samples. Beside the paper's
+fit stand the cross-fit (eigenbasis from one half of the samples, diagonals from the other), the
+dependence on the number of measured samples, and samples whose law is known.
 
     feedrun experiment=noise_power_law            two cores: see `minutes` in its yaml
 
@@ -24,15 +24,21 @@ from feedrun import train
 from feedrun.experiment import Config, Elsewhere, Experiment, Journal, Result
 from feedrun.maths import spectra
 from feedrun.models import mlp
-from feedrun.papers.noise_curvature import controls, law, theory
+from feedrun.papers.noise_curvature import by_loss, controls, law, theory
 from feedrun.papers.noise_curvature.claims import CLAIMS
 from feedrun.papers.noise_curvature.figures import figures
-from feedrun.papers.noise_curvature.layer import Layer, cross_entropy_layer, float64
+from feedrun.papers.noise_curvature.layer import Layer, float64, mlp_layer
 from feedrun.tasks import images
 
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0)]
 SQUARE = 28 * 28
+
+MOST_WEIGHTS = 5000
+"""Of a layer: a dozen dense float64 matrices of that side are held, 200 MB each."""
+
+FEWEST_WEIGHTS = 20
+"""Of a layer: fewer points make no fit."""
 
 
 class Data(Config):
@@ -84,6 +90,7 @@ class PowerLaw(Config):
 
     data: Data
     widths: Annotated[list[Count], Field(min_length=3)]
+    loss: Literal["cross_entropy", "softmax_mse", "logit_mse"]
     layer: Annotated[int, Field(ge=0)]
     repeats: Count
     training: Training
@@ -99,9 +106,22 @@ class PowerLaw(Config):
             raise ValueError(f"layer must be below {len(self.widths) - 1}, the number of layers")
         if m.subsets != sorted(set(m.subsets)) or 2 * m.subsets[-1] > samples:
             raise ValueError(f"subsets must rise to at most half of the {samples} samples")
-        if m.directions > self.widths[self.layer] * self.widths[self.layer + 1]:
-            raise ValueError("directions must not exceed the number of the layer's weights")
+        if not FEWEST_WEIGHTS <= self.weights <= MOST_WEIGHTS:
+            raise ValueError(
+                f"layer {self.layer} has {self.weights:,} weights; {FEWEST_WEIGHTS} to "
+                f"{MOST_WEIGHTS:,} can be measured, as dense matrices with a row for each weight"
+            )
         return self
+
+    @property
+    def weights(self) -> int:
+        """How many weights the measured layer has."""
+        return self.widths[self.layer] * self.widths[self.layer + 1]
+
+    @property
+    def window(self) -> int:
+        """How many directions are fitted: as many as asked for, at most one for each weight."""
+        return min(self.measurement.directions, self.weights)
 
 
 def run(cfg: PowerLaw, key, journal: Journal) -> Result:
@@ -114,24 +134,28 @@ def run(cfg: PowerLaw, key, journal: Journal) -> Result:
     fitted = trained(cfg, train_key, x, chosen.y, journal.scope("train"))
 
     known = known_laws(cfg, control_key)
-    layer = cross_entropy_layer(cfg.widths, layer=cfg.layer, chunk=cfg.measurement.chunk)
-    D = cfg.widths[cfg.layer] * cfg.widths[cfg.layer + 1]
-    Q = spectra.haar_rotation(basis_key, D, dtype=jnp.float64)
+    loss, m = theory.LOSSES[cfg.loss], cfg.measurement
+    layer = mlp_layer(cfg.widths, layer=cfg.layer, loss=loss, chunk=m.chunk)
+    Q = spectra.haar_rotation(basis_key, cfg.weights, dtype=jnp.float64)
     measured, tick = [], _ticker(journal.scope("measure"), cfg)
     for r, repeat_key in enumerate(jax.random.split(law_key, cfg.repeats)):
         params = float64(jax.tree.map(lambda leaf: leaf[r], fitted))
         measured.append(_measured(cfg, repeat_key, layer, params, (x, chosen.y), Q, tick))
     metrics, arrays = (_stacked(part) for part in zip(*measured, strict=True))
     summary = {k: v.tolist() for k, v in metrics.items()} | known[0]
-    slack = float(np.min(metrics["sandwich_slack"]))
-    summary |= {"sandwich_slack": slack, "fisher_error": float(np.max(metrics["fisher_error"]))}
-    notes = {"data": chosen.notes, "weights_in_layer": D}
-    return Result(summary, arrays | known[1] | _axes(cfg, D), notes)
+    worst = {"sandwich_slack": np.min, "fisher_error": np.max}
+    summary |= {k: float(of(metrics[k])) for k, of in worst.items() if k in metrics}
+    notes = {"data": chosen.notes, "weights_in_layer": cfg.weights}
+    notes |= {"directions_asked_for": m.directions, "directions_in_window": cfg.window}
+    gammas = summary["gamma_emp_layerwise"]
+    summary |= by_loss.of_one_loss(cfg.loss, summary)
+    summary |= by_loss.supplement_gap(cfg.loss, cfg.widths, cfg.layer, gammas)
+    return Result(summary, arrays | known[1] | _axes(cfg), notes)
 
 
 def trained(cfg: PowerLaw, key, x: np.ndarray, y: np.ndarray, journal: Journal) -> Any:
     """Params of all repeats (leading axis) after training in float32, on the host."""
-    t, model = cfg.training, mlp.mlp(cfg.widths)
+    t, model, of_sample = cfg.training, mlp.mlp(cfg.widths), theory.LOSSES[cfg.loss].value
     init_key, fit_key = jax.random.split(key)
     per_epoch = len(x) // t.batch_size
     lr = cosine_by_epoch(t.lr, floor=t.floor, per_epoch=per_epoch, period=t.period_epochs)
@@ -139,7 +163,7 @@ def trained(cfg: PowerLaw, key, x: np.ndarray, y: np.ndarray, journal: Journal) 
     def loss(params, batch, key):
         x, y = batch
         logits = jax.vmap(lambda x: model.apply(params, x))(x)
-        return jax.vmap(theory.cross_entropy)(logits, y).mean(), {
+        return jax.vmap(of_sample)(logits, y).mean(), {
             "accuracy": (logits.argmax(-1) == y).mean(dtype=x.dtype)
         }
 
@@ -186,7 +210,7 @@ def _measured(cfg: PowerLaw, key, layer: Layer, params, data, Q, tick: Callable[
     whole_key, ladder_key = jax.random.split(key)
     m, (x, y) = cfg.measurement, data
     a, loss, correct = layer.activities(params, float64(x), jnp.asarray(y))
-    xs, sizes = (a, jnp.asarray(y)), {"window": m.directions, "replicates": m.replicates}
+    xs, sizes = (a, jnp.asarray(y)), {"window": cfg.window, "replicates": m.replicates}
     metrics, arrays = law.whole(whole_key, layer, params, xs, Q, shown=m.shown, **sizes)
     tick()
     steps = law.ladder(
@@ -201,13 +225,13 @@ def _stacked(dicts) -> dict[str, np.ndarray]:
     return {name: np.stack([np.asarray(d[name]) for d in dicts]) for name in dicts[0]}
 
 
-def _axes(cfg: PowerLaw, D: int) -> dict[str, np.ndarray]:
+def _axes(cfg: PowerLaw) -> dict[str, np.ndarray]:
     """What the figures need to know of the config."""
     m, c = cfg.measurement, cfg.controls
     return {
         "subsets": np.array(m.subsets),
         "samples": np.array(cfg.data.per_class * cfg.data.classes),
-        "window": np.array(min(m.directions, D)),
+        "window": np.array(cfg.window),
         "control_samples": np.array(c.independent),
         "control_sigmas": np.array(c.sigmas),
     }

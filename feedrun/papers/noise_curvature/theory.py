@@ -6,6 +6,7 @@ for which gamma, or the whole of C, is known; they tell a wrong estimator from a
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -33,6 +34,19 @@ class RankOne(NamedTuple):
     u: Float[Array, "B D"]
 
 
+class Loss(NamedTuple):
+    """A loss of one sample's logits and label, with what theory may take for granted of it.
+
+    nll: it is -log of the probability that the model gives the label; then the Fisher matrix is H.
+    convex: in the logits; then the Hessians h of a layer of a piecewise-linear network are
+    positive semi-definite, and both halves of the sandwich hold.
+    """
+
+    value: Callable[..., Float[Array, ""]]
+    nll: bool
+    convex: bool
+
+
 def cross_entropy(logits: Float[Array, "C"], y: Int[Array, ""]) -> Scalar:
     """-log softmax(logits)_y."""
     return jax.nn.logsumexp(logits) - logits[y]
@@ -40,8 +54,19 @@ def cross_entropy(logits: Float[Array, "C"], y: Int[Array, ""]) -> Scalar:
 
 def softmax_mse(logits: Float[Array, "C"], y: Int[Array, ""]) -> Scalar:
     """The paper's MSE: mean over the classes of (softmax(logits) - onehot(y))^2."""
-    p = jax.nn.softmax(logits)
-    return ((p - jax.nn.one_hot(y, len(p), dtype=p.dtype)) ** 2).mean()
+    return logit_mse(jax.nn.softmax(logits), y)
+
+
+def logit_mse(logits: Float[Array, "C"], y: Int[Array, ""]) -> Scalar:
+    """The MSE without softmax, an option of the paper's code: mean of (logits - onehot(y))^2."""
+    return ((logits - jax.nn.one_hot(y, len(logits), dtype=logits.dtype)) ** 2).mean()
+
+
+LOSSES = {
+    "cross_entropy": Loss(cross_entropy, nll=True, convex=True),
+    "softmax_mse": Loss(softmax_mse, nll=False, convex=False),
+    "logit_mse": Loss(logit_mse, nll=False, convex=True),
+}
 
 
 def sandwich_slack(d: Diagonals, kap_max: Scalar) -> Scalar:
@@ -59,7 +84,8 @@ def sandwich_slack(d: Diagonals, kap_max: Scalar) -> Scalar:
 def fisher_factor(logits_of_z, z: Float[Array, "O"]) -> Float[Array, "O O"]:
     """E_y[delta delta^T] with y drawn from the model's own softmax; the sum over y is exact.
 
-    With a a^T it gives the Fisher matrix. Equal to S for a piecewise-linear network.
+    With a a^T it gives the Fisher matrix. Equal to the S of cross-entropy, and of no other loss,
+    for a piecewise-linear network.
     """
     logits = logits_of_z(z)
     labels = jnp.arange(len(logits))

@@ -26,6 +26,33 @@ def test_flat_directions_count_nothing():
     np.testing.assert_allclose(exponents.exponents(broken).gamma_emp, 1.4, rtol=1e-9)
 
 
+def test_layerwise_fit_recovers_planted_exponents():
+    np.testing.assert_allclose(exponents.layerwise(planted()), [1.4, 1.3], rtol=1e-9)
+
+
+def test_layerwise_fit_drops_the_lowest_twentieth_of_each_log_and_fits_the_stiffest_four_fifths():
+    """Against the rule written out in numpy, on a law with scatter and flat directions."""
+    noise = jax.random.normal(jax.random.key(0), (2, 60))
+    H = jnp.logspace(0, -6, 60)
+    d = Diagonals(H**1.4 * 10 ** noise[0], H.at[55:].set(0), H**1.3 * 10 ** noise[1])
+    for A, ours in zip((d.C, d.E2), exponents.layerwise(d), strict=True):
+        x, y = np.log10(np.asarray(H)[:55]), np.log10(np.asarray(A)[:55])
+        keep = (x >= np.percentile(x, 5)) & (y >= np.percentile(y, 5))
+        x, y = x[keep], y[keep]
+        n = int(0.8 * len(x))
+        np.testing.assert_allclose(ours, np.polyfit(x[:n], y[:n], 1)[0], rtol=1e-9)
+        assert abs(np.polyfit(x, y, 1)[0] - ours) > 1e-3  # the rule matters here
+
+
+def test_flat_and_negative_directions_are_counted_and_have_no_ratio():
+    d = planted()
+    broken = Diagonals(d.C.at[-2:].set(0.0), d.H.at[-2:].set(jnp.array([0, -1.0])), d.E2)
+    assert exponents.unfitted(d) == 0
+    assert exponents.unfitted(broken) == 2
+    expected = np.median((d.C / d.E2)[:-2])
+    np.testing.assert_allclose(exponents.median_ratio(broken), expected, rtol=1e-10)
+
+
 def test_bend_of_a_straight_law_is_zero():
     np.testing.assert_allclose(exponents.bend(planted()), 0, atol=1e-9)
 

@@ -105,9 +105,10 @@ def test_interpolating_logistic_regression_has_noise_equal_to_the_second_moment(
 
 
 @pytest.mark.parametrize("layer", [0, 1, 2])
-def test_sandwich_holds_in_every_direction_of_every_layer(layer):
-    """GT9, for cross-entropy and ReLU."""
-    widths = (8, 7, 6, 5)
+@pytest.mark.parametrize("name", [name for name, loss in theory.LOSSES.items() if loss.convex])
+def test_sandwich_holds_in_every_direction_of_every_layer(name, layer):
+    """GT9, for losses convex in the logits and ReLU."""
+    widths, of_logits = (8, 7, 6, 5), theory.LOSSES[name].value
     init_key, x_key, y_key = jax.random.split(jax.random.key(6), 3)
     params = jax.tree.map(lambda w: 2.0 * w.astype(jnp.float64), mlp.mlp(widths).init(init_key))
     net = mlp.split(widths, layer)
@@ -115,11 +116,11 @@ def test_sandwich_holds_in_every_direction_of_every_layer(layer):
     xs = jax.vmap(lambda x: net.prefix(params, x))(x), jax.random.randint(y_key, (60,), 0, 5)
 
     def factors(ay):
-        loss = lambda z: theory.cross_entropy(net.suffix(params, z), ay[1])  # noqa: E731
+        loss = lambda z: of_logits(net.suffix(params, z), ay[1])  # noqa: E731
         return curvature.layer_factors(loss, net.weight(params), ay[0])
 
     m = curvature.moments(factors, xs, chunk=60)
-    kap_max = jax.vmap(lambda ay: curvature.leading_curvature(factors(ay)))(xs).max()
+    kap_max = jax.vmap(lambda ay: curvature.spectrum(factors(ay)))(xs).max()
     lam, V = jnp.linalg.eigh(m.H)
     d = curvature.moment_diagonals(m, V[:, lam > 1e-10 * lam[-1]])
     assert theory.sandwich_slack(d, kap_max) >= 1 - 1e-9
@@ -136,11 +137,57 @@ def test_fisher_factor_equals_curvature_for_a_piecewise_linear_network():
     np.testing.assert_allclose(theory.fisher_factor(logits, z), S, rtol=1e-10, atol=1e-15)
 
 
-def test_softmax_mse_is_the_mean_over_classes():
-    logits = jnp.array([1.0, -2.0, 0.5])
-    p = np.exp(logits) / np.exp(logits).sum()
-    expected = ((p - np.array([0, 0, 1])) ** 2).mean()
-    np.testing.assert_allclose(theory.softmax_mse(logits, jnp.array(2)), expected, rtol=1e-10)
+LOGITS, ONEHOT = np.array([1.0, -2.0, 0.5, 0.1]), np.array([0, 0, 1, 0])
+
+
+def closed_forms(name):
+    """(value, residual r, Hessian Lambda) in the logits, as the specification has them."""
+    K, p = len(LOGITS), np.exp(LOGITS) / np.exp(LOGITS).sum()
+    L, e = np.diag(p) - np.outer(p, p), p - ONEHOT
+    s, pe = p @ e, p * e
+    indefinite = np.diag(pe) - np.outer(pe, p) - np.outer(p, pe)
+    indefinite += 2 * s * np.outer(p, p) - s * np.diag(p)
+    return {
+        "cross_entropy": (-np.log(p[2]), e, L),
+        "softmax_mse": ((e**2).mean(), 2 / K * L @ e, 2 / K * (L @ L + indefinite)),
+        "logit_mse": (
+            ((LOGITS - ONEHOT) ** 2).mean(),
+            2 / K * (LOGITS - ONEHOT),
+            2 / K * np.eye(K),
+        ),
+    }[name]
+
+
+@pytest.mark.parametrize("name", theory.LOSSES)
+def test_loss_its_residual_and_its_hessian_have_their_closed_forms(name):
+    loss = lambda logits: theory.LOSSES[name].value(logits, jnp.array(2))  # noqa: E731
+    value, r, Lambda = closed_forms(name)
+    np.testing.assert_allclose(loss(jnp.array(LOGITS)), value, rtol=1e-10)
+    np.testing.assert_allclose(jax.grad(loss)(jnp.array(LOGITS)), r, rtol=1e-10)
+    found = jax.hessian(loss)(jnp.array(LOGITS))
+    np.testing.assert_allclose(found, Lambda, rtol=1e-10, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", theory.LOSSES)
+def test_convex_is_said_of_the_losses_whose_hessian_has_no_negative_eigenvalue(name):
+    """At every corner and in the middle of the simplex; the label is class 0."""
+    logits = 4.0 * jnp.concatenate([jnp.eye(4), 1 - jnp.eye(4), jnp.zeros((1, 4))])
+    of_logits = lambda z: theory.LOSSES[name].value(z, jnp.array(0))  # noqa: E731
+    lowest = jnp.linalg.eigvalsh(jax.vmap(jax.hessian(of_logits))(logits)).min()
+    assert (lowest > -1e-12) == theory.LOSSES[name].convex
+
+
+@pytest.mark.parametrize("margin", [1.0, 3.0, 10.0])
+@pytest.mark.parametrize(("name", "beta"), [("cross_entropy", 1), ("softmax_mse", 2)])
+def test_a_fitted_samples_noise_is_its_squared_curvature(name, beta, margin):
+    """Spec 2.5: g g^T |grad m|^2 = h^2 / beta^2 as the margin m grows; exact in s = sigmoid(-m)."""
+    z, s = jnp.array([margin, 0.0]), jax.nn.sigmoid(-margin)
+    of_logits = lambda z: theory.LOSSES[name].value(z, jnp.array(0))  # noqa: E731
+    g, h = jax.grad(of_logits)(z), jax.hessian(of_logits)(z)
+    exact = (1 - s) ** -2 if beta == 1 else (2 - 3 * s) ** -2
+    np.testing.assert_allclose(2 * jnp.outer(g, g), exact * h @ h, rtol=1e-8)
+    if margin == 10:
+        np.testing.assert_allclose(exact, 1 / beta**2, rtol=2e-4)
 
 
 def test_independent_curvature_looks_superlinear_until_cross_fit():

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from feedrun import commands, complaints
+from feedrun import commands, complaints, hosts
 from feedrun.words import HELP
 
 INTERRUPTED = 130
@@ -24,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _command(words)
     except KeyboardInterrupt as stop:
-        return _say(f"{stop}" if str(stop) else "interrupted", INTERRUPTED)
+        line = f"{stop}" if str(stop) else "interrupted"
+        return hosts.ended(_say(line, INTERRUPTED) if hosts.first() else INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -196,7 +197,7 @@ class App:
         self.words, self.code = words, 0
 
     def __call__(self, cfg: Any) -> None:
-        self.code = _job(cfg)
+        self.code = hosts.ended(_job(cfg))
 
     def sweep_ended(self, swept: Any) -> None:
         """Say how a sweep ended: its table, its figures, a line for each job that failed."""
@@ -263,8 +264,9 @@ def _launch(composed: dict[str, Any], name: str, overrides: list[str]) -> int:
     quiet = bool(composed["quiet"])
     with progress(aside, quiet=quiet) as show:
         task = work.Task(composed, name, overrides, None)
-        (outcome,) = work.perform([task], say=say, show=show, hello=not quiet)
-    _show(outcome, Console())
+        outcomes = work.perform([task], say=say, show=show, hello=not quiet)
+    for outcome in outcomes:  # a process beside process 0 has none
+        _show(outcome, Console())
     return 0
 
 

@@ -143,14 +143,24 @@ def in_queue(jobs: Sequence[str]) -> set[str]:
 
 
 def _ending(job: Any, alive: set[str]) -> Ending | None:
-    """How a job ended, None while it waits or runs. Its result is written before it leaves."""
-    result = job.paths.result_pickle
-    if not result.exists():
-        return None if job.job_id in alive or result.exists() else Ending("failed", _fate(job))
+    """How a job ended, None while it waits or runs. Its results are written before it leaves."""
+    tasks = [job.task(k) for k in range(job.num_tasks)]
+    left = [task for task in tasks if task.paths.result_pickle.exists()]
+    if len(left) < len(tasks) and job.job_id in alive:
+        return None
     try:
-        return job.result()
+        return _worst([task.result() for task in left]) if left else Ending("failed", _fate(job))
     except Exception as error:  # whatever submitit found in place of a result
         return Ending("failed", _last_line(error))
+
+
+def _worst(endings: Sequence[Ending]) -> Ending:
+    """The ending of a job whose tasks ended so: process 0's, with what only others know."""
+    failed = [ending for ending in endings if ending.state == "failed"]
+    if not failed:
+        return endings[0]
+    others = [e.line for e in failed[1:] if not e.line.endswith(failed[0].line)]
+    return failed[0]._replace(line="; ".join([failed[0].line, *others]))
 
 
 def _last_line(error: Exception) -> str:

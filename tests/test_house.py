@@ -27,6 +27,7 @@ FLOORS = {
     "pooling": 5, "published": 5, "workspace": 5, "curves": 5,
     "papers": 4,
     "train": 3, "streams": 3, "layout": 3, "experiment": 3, "together": 3,
+    "hosts": 3, "broadcast": 3,
     "models": 2, "tasks": 2,
     "maths": 1,
 }  # fmt: skip

@@ -207,8 +207,11 @@ class App:
 
         console, done = Console(), [j for j in swept.sweep.jobs if store.finished(j.folder)]
         if done:
-            records = [store.load(job.folder) for job in done]
-            console.print(results_table(records, swept.sweep.table))
+            try:
+                records = [store.load(job.folder) for job in done]
+                console.print(results_table(records, swept.sweep.table))
+            except ValueError as error:  # the table asks for what no run has
+                _say(complaints.first(error), 1)
         print(f"{swept.sweep.folder.name}: {swept.board.tally()}")
         places = [("sweep", swept.sweep.folder), *(("figure", path) for path in jobs.draw(swept))]
         for what, path in places:

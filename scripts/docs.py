@@ -1,13 +1,15 @@
 """Publish records under docs/records/ and fill in the generated parts of README.md and docs/*.md.
 
     python -m scripts.docs                    newest complete laptop record of each experiment
-    python -m scripts.docs outputs/a/1 ...    these records
+    python -m scripts.docs outputs/a/1 ...    these records, or sweeps (outputs/sweeps/NAME)
     python -m scripts.docs --check            change nothing; exit 1 where a page is out of date
 
 A page says where a record speaks:
     <!-- verdicts NAME -->...<!-- end -->       how it was made, and its claims as a table
     <!-- value NAME METRIC -->...<!-- end -->   one number with its interval, within a sentence
     <!-- papers -->...<!-- end -->              all papers with their experiments and tallies
+    <!-- table NAME -->...<!-- end -->          how a sweep was made, and its results table
+    <!-- bench NAME -->...<!-- end -->          records/bench/NAME.json, what a benchmark measured
 """
 
 import argparse
@@ -20,13 +22,17 @@ from typing import Any
 
 from feedrun import feed, report, store
 from feedrun.experiment import estimate
+from scripts import docs_sweeps
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+RECORDS = DOCS / "records"
 KEPT = ("id", "experiment", "paper", "scale", "seed", "target", "config", "code", "versions",
         "device", "machine", "x64", "started", "resumed")  # fmt: skip
 HARMLESS = ("experiment=", "force=", "quiet=", "wandb=")
-BLOCK = re.compile(r"<!-- (verdicts|value|papers)([^>]*?) -->(.*?)<!-- end -->", re.DOTALL)
+BLOCK = re.compile(
+    r"<!-- (verdicts|value|papers|table|bench)([^>]*?) -->(.*?)<!-- end -->", re.DOTALL
+)
 
 
 def main() -> int:
@@ -36,8 +42,11 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     if not arguments.check:
-        for record in map(store.load, arguments.records or newest(ROOT / "outputs")):
-            publish(record)
+        for folder in arguments.records or newest(ROOT / "outputs"):
+            if (folder / "sweep.json").exists():
+                docs_sweeps.publish(folder, RECORDS, KEPT)
+            else:
+                publish(store.load(folder))
     stale = [page for page in pages() if rendered(page) != page.read_text()]
     for page in stale:
         print(f"{'out of date' if arguments.check else 'written'}: {page.relative_to(ROOT)}")
@@ -66,7 +75,7 @@ def newest(outputs: Path) -> list[Path]:
 
 def publish(record: store.Record) -> None:
     """Copy what a reader needs of a record, without any path of the machine that made it."""
-    folder = DOCS / "records" / record.run["experiment"]
+    folder = RECORDS / record.run["experiment"]
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(record.folder / "figures", folder / "figures")
     store.write_json(folder / "run.json", {key: record.run[key] for key in KEPT})
@@ -81,13 +90,19 @@ def rendered(page: Path) -> str:
 
 def _render(found: re.Match[str]) -> str:
     kind, words = found[1], found[2].split()
-    text = {"verdicts": verdicts, "value": value, "papers": papers}[kind](*words)
+    text = {
+        "verdicts": verdicts,
+        "value": value,
+        "papers": papers,
+        "table": lambda name: docs_sweeps.sweep_table(RECORDS / name),
+        "bench": lambda name: docs_sweeps.bench(RECORDS / "bench" / f"{name}.json"),
+    }[kind](*words)
     return f"<!-- {kind}{found[2]} -->{text}<!-- end -->"
 
 
 def published(name: str) -> store.Record:
     """The record under docs/records/."""
-    return store.load(DOCS / "records" / name)
+    return store.load(RECORDS / name)
 
 
 def verdicts(name: str) -> str:

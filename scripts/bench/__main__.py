@@ -71,6 +71,9 @@ def _measure(asked: argparse.Namespace, setup: dict[str, Any]) -> dict[str, Any]
             outcomes.append(run_case(case, rounds=rounds, seed=asked.seed, retry=not asked.quick))
             print("\n" + "\n".join(table.lines(outcomes[-1])), flush=True)
     return {
+        "command": " ".join(
+            ["python -m scripts.bench", *(w for w in sys.argv[1:] if "json" not in w)]
+        ),
         "machine": machine.describe(setup),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(start)),
         "seconds": round(time.time() - start, 1),

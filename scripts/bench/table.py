@@ -30,9 +30,9 @@ def _row(name: str, row: Row, ours: Row) -> str:
         median, half = paired_ratio(ours.seconds, row.seconds)
         ratio = f"{median:.3g}x +-{half:.2g}"
     return (
-        f"  {name:{WIDTH - 2}}{_time(times.median):>10}{_time(min(row.seconds)):>10}"
-        f"{_time(times.half_iqr):>9}{ratio:>20}{row.error:>9.0e}{row.cores:>7.2f}"
-        f"{_time(row.compile or 0):>9}   {row.note}"
+        f"  {name:{WIDTH - 2}}{time(times.median):>10}{time(min(row.seconds)):>10}"
+        f"{time(times.half_iqr):>9}{ratio:>20}{row.error:>9.0e}{row.cores:>7.2f}"
+        f"{time(row.compile or 0):>9}   {row.note}"
     )
 
 
@@ -46,7 +46,8 @@ def _remarks(outcome: Outcome) -> Iterator[str]:
         yield f"gate {gate}: {verdict}"
 
 
-def _time(seconds: float) -> str:
+def time(seconds: float) -> str:
+    """Seconds with three digits and the unit that suits them."""
     for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
         if seconds >= scale:
             return f"{seconds / scale:.3g} {unit}"
@@ -78,4 +79,4 @@ def _change(earlier: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     ratio = Spread(old.median / new.median, old.median / new.median * relative)
     change = f"{ratio.median:.2f} +-{ratio.half_iqr:.2f}"
     doubt = "   disturbed" if "disturbed" in (earlier["status"], row["status"]) else ""
-    return f"{_time(old.median):>14}{_time(new.median):>14}{change:>16}{doubt}"
+    return f"{time(old.median):>14}{time(new.median):>14}{change:>16}{doubt}"

@@ -4,7 +4,7 @@ VENV ?= $(if $(filter python3,$(notdir $(PYTHON))),.venv,.venv-$(notdir $(PYTHON
 BIN := $(VENV)/bin
 FEEDRUN := $(BIN)/feedrun
 
-.PHONY: run test test-slow browser lint smoke bench bench-quick docs constraints clean
+.PHONY: run test test-slow tools lint smoke bench bench-quick docs constraints clean
 
 run: $(VENV)/.run            ## environment, install, the main experiment at laptop scale
 	$(FEEDRUN) experiment=noise_power_law
@@ -12,11 +12,11 @@ run: $(VENV)/.run            ## environment, install, the main experiment at lap
 test: $(VENV)/.dev           ## all fast tests
 	$(BIN)/python -m pytest
 
-test-slow: $(VENV)/.dev browser   ## the long tests: full theory checks, kills, fresh installs
+test-slow: $(VENV)/.dev tools   ## the long tests: full theory checks, a real SLURM, a browser
 	$(BIN)/python -m pytest -m slow
 
-browser:                     ## Chromium for the browser tests, where it can be installed
-	sh scripts/install_chromium.sh
+tools:                       ## Chromium and SLURM for the long tests, where they can be installed
+	sh scripts/install_for_slow_tests.sh
 
 lint: $(VENV)/.dev           ## ruff and pyright
 	$(BIN)/ruff check .

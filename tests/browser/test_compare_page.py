@@ -14,7 +14,7 @@ from tests import made
 api = pytest.importorskip("playwright.sync_api")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(browser.chromium() is None, reason="no Chromium (make browser installs it)"),
+    pytest.mark.skipif(browser.chromium() is None, reason="no Chromium (make tools installs it)"),
     # Greenlets of playwright are collected while warnings are errors.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]

@@ -44,7 +44,7 @@ def _groups_down(found: Results, marks: dict[Any, str]) -> Grid:
 
 
 def _lean(grid: Grid) -> Grid:
-    """Without columns in which nothing stands: what is published of one metric is not of another."""
+    """Without columns in which nothing stands: not every metric was published."""
     kept = [c for c in range(len(grid.header)) if c < grid.keys or any(r[c] for r in grid.rows)]
     header, *rows = ([line[c] for c in kept] for line in (grid.header, *grid.rows))
     return grid._replace(header=header, rows=rows)

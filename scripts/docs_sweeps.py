@@ -45,7 +45,7 @@ def publish(folder: Path, records: Path, kept: Sequence[str]) -> None:
     if (folder / "figures").exists():
         shutil.copytree(folder / "figures", place / "figures")
     place.mkdir(parents=True, exist_ok=True)
-    (place / "sweep.json").write_text(json.dumps(content, separators=(",", ":")) + "\n")
+    (place / "runs.json").write_text(json.dumps(content, separators=(",", ":")) + "\n")
 
 
 def shared(trees: Sequence[Tree]) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def joined(same: Tree, own: Tree) -> dict[str, Any]:
 
 def load(place: Path) -> tuple[dict[str, Any], list[store.Record]]:
     """A published sweep: what its file says, and its runs as records."""
-    content = store.read_json(place / "sweep.json")
+    content = store.read_json(place / "runs.json")
     runs = [
         store.Record(
             place, joined(content["shared"], one["run"]), "complete", one["summary"], [], {},

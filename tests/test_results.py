@@ -178,10 +178,10 @@ def test_published_numbers_stand_in_their_column_with_their_source(tmp_path):
         config["loss"] = "cross_entropy"
         made.record(
             tmp_path, id=f"{layer}", experiment="noise_power_law", paper="noise_curvature",
-            config=config, minute=layer, summary={"gamma_emp": [1.3, 1.3, 1.31]},
+            config=config, minute=layer, summary={"gamma_emp_layerwise": [1.3, 1.3, 1.31]},
         )  # fmt: skip
     grid = resultgrid.results_table(gather.gather([tmp_path]).records)
-    assert grid.header == ["layer", "n", "gamma_emp", "gamma_emp\npublished"]
+    assert grid.header == ["layer", "n", "gamma_emp_layerwise", "gamma_emp_layerwise\npublished"]
     assert [row[-1] for row in grid.rows] == ["1.39 (a)", "1.3 (a)"]
     assert any(note.startswith("(a) the authors' supplementary figures") for note in grid.notes)
 

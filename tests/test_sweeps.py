@@ -19,15 +19,16 @@ ENV = os.environ | {"PYTHONPATH": str(OWN), "COLUMNS": "120", "WANDB_MODE": ""}
 LAB = ("experiment=lab", "wandb=disabled", "checkpoint_seconds=0")
 
 
-def start(folder, *words, **options):
-    command = [sys.executable, "-m", "feedrun", "--config-dir", CONF, *words]
+def start(folder, *words, first=()):
+    """A process of the command line, started by the program `first` where one is given."""
+    command = [*first, sys.executable, "-m", "feedrun", "--config-dir", CONF, *words]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=folder, env=ENV, **pipes, **options)
+    return subprocess.Popen(command, cwd=folder, env=ENV, **pipes)
 
 
-def feedrun(folder, *words, **options):
+def feedrun(folder, *words, first=()):
     """(exit code, stdout, stderr) of one command in a folder."""
-    process = start(folder, *words, **options)
+    process = start(folder, *words, first=first)
     out, err = process.communicate(timeout=180)
     return process.returncode, out, err
 
@@ -156,13 +157,11 @@ def test_two_sweeps_of_one_grid_share_its_work(tmp_path):
 
 
 def test_full_disk_fails_the_jobs_and_nothing_else(tmp_path):
-    import resource
-
-    def little_room():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
-
+    limited = "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000));"
+    limited += "os.execv(sys.argv[1], sys.argv[1:])"
+    little_room = (sys.executable, "-c", limited)
     words = ("-m", *LAB, "process.cache=false", "log_every=1,100", "-q", "launcher.retries=0")
-    code, out, err = feedrun(tmp_path, *words, preexec_fn=little_room)
+    code, out, err = feedrun(tmp_path, *words, first=little_room)
     assert code == 1, err
     assert "2 jobs: " in out and "File too large: while writing the record" in err
     code, out, err = feedrun(tmp_path, *words)

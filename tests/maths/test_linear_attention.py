@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jax.tree_util import Partial
 
 from feedrun.maths import linear_attention as la
-from feedrun.maths.linear_attention import Kernel
+from feedrun.maths.kernel_sums import Kernel, fused, gram
 
 D, E = 3, 2
 
@@ -35,7 +35,7 @@ def kernel(name, w):
 
 def quadratic(name, w, q, k, v, *, causal, chunk, mask=None):
     """The written-out form: one (T, S) matrix of weights."""
-    phi = plain if name == "plain" else lambda w, u: la.fused(factored(w, u))
+    phi = plain if name == "plain" else lambda w, u: fused(factored(w, u))
     G = phi(w, q) @ phi(w, k).T
     i, j = jnp.arange(len(k) - len(q), len(k))[:, None], jnp.arange(len(k))[None]
     if name == "hybrid":
@@ -63,7 +63,7 @@ def make(T=13, S=None, dtype=float, seed=0):
     w = jax.random.normal(keys[0], (D, 4), dtype) / 2
     q, k, v = (
         jax.random.normal(key, (n, m), dtype)
-        for key, n, m in zip(keys[1:], (T, S or T, S or T), (D, D, E))
+        for key, n, m in zip(keys[1:], (T, S or T, S or T), (D, D, E), strict=True)
     )
     return w, q, k, v
 
@@ -99,7 +99,7 @@ def test_gradients_equal_those_of_the_quadratic_form(name, causal):
 
     ours = jax.jit(jax.grad(partial(loss, chunked), argnums=(0, 1, 2, 3)))(*args)
     expected = jax.jit(jax.grad(partial(loss, quadratic), argnums=(0, 1, 2, 3)))(*args)
-    for a, b in zip(ours, expected):
+    for a, b in zip(ours, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
@@ -120,7 +120,7 @@ def test_gradients_with_fewer_queries_than_keys():
 
     ours = jax.jit(jax.grad(partial(loss, chunked), argnums=(0, 1, 2, 3)))(*args)
     expected = jax.jit(jax.grad(partial(loss, quadratic), argnums=(0, 1, 2, 3)))(*args)
-    for a, b in zip(ours, expected):
+    for a, b in zip(ours, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
@@ -133,7 +133,10 @@ def test_causal_output_ignores_the_future(name):
     after = chunked(name, w, q, k, v, causal=True, chunk=4)
     np.testing.assert_array_equal(before[: t + 1], after[: t + 1])
     assert (before[t + 1 :] != after[t + 1 :]).all()
-    out = lambda k, v: chunked(name, w, q, k, v, causal=True, chunk=4)[t].sum()
+
+    def out(k, v):
+        return chunked(name, w, q, k, v, causal=True, chunk=4)[t].sum()
+
     for gradient in jax.grad(out, argnums=(0, 1))(k, v):
         np.testing.assert_array_equal(gradient[t + 1 :], 0)
         assert (gradient[: t + 1] != 0).all()
@@ -144,7 +147,10 @@ def test_causal_output_ignores_the_future(name):
 def test_masked_keys_never_matter_not_even_nan(name, causal):
     w, q, k, v = make()
     mask = jnp.arange(13) < 9
-    out = lambda k, v: chunked(name, w, q, k, v, causal=causal, chunk=4, mask=mask)
+
+    def out(k, v):
+        return chunked(name, w, q, k, v, causal=causal, chunk=4, mask=mask)
+
     spoilt = k.at[9:].set(jnp.nan), v.at[9:].set(jnp.inf)
     np.testing.assert_array_equal(out(k, v), out(*spoilt))
     for gradient in jax.grad(lambda *kv: out(*kv).sum(), argnums=(0, 1))(*spoilt):
@@ -164,7 +170,10 @@ def test_decoding_equals_the_parallel_form(name, chunk):
     w, q, k, v = make()
     K = kernel(name, w)
     state = la.init_state(K, k[0], v[0], chunk=chunk)
-    advance = lambda state, x: la.step(K, state, *x, delta=DELTA)
+
+    def advance(state, x):
+        return la.step(K, state, *x, delta=DELTA)
+
     _, out = jax.jit(lambda state, x: jax.lax.scan(advance, state, x))(state, (q, k, v))
     expected = chunked(name, w, q, k, v, causal=True, chunk=4)
     np.testing.assert_allclose(out, expected, rtol=1e-12)
@@ -174,10 +183,10 @@ def test_features_that_are_there_already_give_the_same():
     w, q, k, v = make()
     phi = factored(w, q), factored(w, k)
     out = la.linear_attention(*phi, v, causal=True, chunk=4, delta=DELTA)
-    fused = la.linear_attention(*map(la.fused, phi), v, causal=True, chunk=4, delta=DELTA)
+    multiplied = la.linear_attention(*map(fused, phi), v, causal=True, chunk=4, delta=DELTA)
     expected = quadratic("factored", w, q, k, v, causal=True, chunk=4)
     np.testing.assert_allclose(out, expected, rtol=1e-12)
-    np.testing.assert_allclose(fused, expected, rtol=1e-12)
+    np.testing.assert_allclose(multiplied, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("causal", [True, False])
@@ -185,15 +194,23 @@ def test_features_that_are_there_already_give_the_same():
 def test_blocks_of_the_quadratic_form_equal_all_of_it(block, causal):
     w, q, k, v = make(T=7, S=12)
     mask = jnp.arange(12) % 5 != 1
-    scores = lambda q, k: la.gram(plain(w, q), plain(w, k))
-    blocked = lambda *args: la.quadratic_attention(
-        scores, *args, causal=causal, block=block, mask=mask, delta=DELTA
-    )
-    whole = lambda *args: quadratic("plain", w, *args, causal=causal, chunk=1, mask=mask)
+
+    def scores(q, k):
+        return gram(plain(w, q), plain(w, k))
+
+    def blocked(*args):
+        return la.quadratic_attention(
+            scores, *args, causal=causal, block=block, mask=mask, delta=DELTA
+        )
+
+    def whole(*args):
+        return quadratic("plain", w, *args, causal=causal, chunk=1, mask=mask)
+
     np.testing.assert_allclose(blocked(q, k, v), whole(q, k, v), rtol=1e-12)
     for a, b in zip(
         jax.grad(lambda *x: jnp.sin(blocked(*x)).sum(), (0, 1, 2))(q, k, v),
         jax.grad(lambda *x: jnp.sin(whole(*x)).sum(), (0, 1, 2))(q, k, v),
+        strict=True,
     ):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
@@ -203,7 +220,9 @@ def test_backward_keeps_neither_features_nor_sums():
     w = jnp.ones((D, 64), jnp.float32) / 8
 
     def temporary(T):
-        loss = lambda *qkv: chunked("plain", w, *qkv, causal=True, chunk=16).sum()
+        def loss(*qkv):
+            return chunked("plain", w, *qkv, causal=True, chunk=16).sum()
+
         shapes = [jax.ShapeDtypeStruct((T, m), jnp.float32) for m in (D, D, E)]
         compiled = jax.jit(jax.grad(loss, (0, 1, 2))).lower(*shapes).compile()
         return compiled.memory_analysis().temp_size_in_bytes

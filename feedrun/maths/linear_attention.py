@@ -48,6 +48,7 @@ def kernel_attention(
         raise ValueError(f"scores inside the chunk need as many keys as queries, got {S} and {T}")
     seen = jnp.ones(S, bool) if mask is None else mask
     k, values = _only(seen, k), _weighted(v, seen)
+    chunk = min(chunk, max(T, S))
     early, late = _split((k, values), S - T if causal else 0)
     sums = sums_over_keys(kernel, *_chunked(chunk, q, *late), causal=causal)
     if causal and S > T:  # keys before the first query are seen by all

@@ -77,8 +77,8 @@ def gram(phi_q: Features, phi_k: Features) -> Float[Array, "T S"]:
 
 
 def fused(phi: Features) -> Float[Array, "T M"]:
-    """Features multiplied out, the last factor's index running fastest."""
-    return reduce(_outer, _factors(phi))
+    """Features multiplied out, the first factor's index running fastest."""
+    return reduce(_outer, _factors(phi)[::-1])
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))

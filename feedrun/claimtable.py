@@ -11,6 +11,9 @@ from feedrun.pooling import Pooled, counted, pooled
 from feedrun.store import Record
 from feedrun.tables import Grid
 
+MANY = 6
+"""More configs of one verdict on one claim than this are one line (markdown and CSV have all)."""
+
 
 class Line(NamedTuple):
     """One claim on the runs of one config; `label` says what sets that config apart."""
@@ -57,9 +60,30 @@ def claims_table(lines: Sequence[Line]) -> Table:
             continue
         head = Text(f"{row['statement']}\n") + Text(f"expected {report.expected(row)}  ") + about
         table.add_row("", head)
-        for line in block:
-            table.add_row(_verdict(line), Text(f"{line.label}  ") + _found(line))
+        for same in _by_verdict(block):
+            table.add_row(_verdict(same[0]), _together(same, block))
     return table
+
+
+def _by_verdict(block: Sequence[Line]) -> list[list[Line]]:
+    """The lines one by one, or those of one verdict together where they are many."""
+    found: dict[Any, list[Line]] = {}
+    for line in block:
+        found.setdefault((line.pooled.row["verdict"], line.counts), []).append(line)
+    return [
+        part
+        for own in found.values()
+        for part in ([own] if len(own) > MANY else [[x] for x in own])
+    ]
+
+
+def _together(same: Sequence[Line], block: Sequence[Line]) -> Text:
+    """One config with its value, or how many and from where to where their values lie."""
+    if len(same) == 1:
+        return Text(f"{same[0].label}  ") + _found(same[0])
+    values = [value for line in same if (value := line.pooled.row["value"]) is not None]
+    span = f"{report.number(min(values))} to {report.number(max(values))}" if values else "-"
+    return Text.assemble(f"{len(same)} of {len(block)} configs  ", (span, "bold"))
 
 
 def claims_grid(lines: Sequence[Line]) -> Grid:

@@ -3,16 +3,13 @@
 Neither jax, flax nor wandb is imported before a run starts: `feedrun --help` stays quick.
 """
 
-import importlib.util
 import itertools
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from feedrun import commands, complaints
+from feedrun import app, commands, complaints, hosts
 from feedrun.words import HELP
 
 INTERRUPTED = 130
@@ -24,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _command(words)
     except KeyboardInterrupt as stop:
-        return _say(f"{stop}" if str(stop) else "interrupted", INTERRUPTED)
+        line = f"{stop}" if str(stop) else "interrupted"
+        return hosts.ended(complaints.say(line, INTERRUPTED) if hosts.first() else INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -49,10 +47,10 @@ def _command(words: list[str]) -> int:
     folders = [config_folder(), *_own_folders(words)]
     fault = _fault(words, folders)
     if fault:
-        return _say(fault, 2)
+        return complaints.say(fault, 2)
     if not any("=" in word or word in _HYDRA_ONLY for word in words):
         return _feed(folders)
-    return _hydra(words, folders)
+    return app.start(words, folders)
 
 
 _HYDRA_ONLY = {"-m", "--multirun", "--cfg", "-c", "--info", "-i", "--hydra-help", "--resolve"}
@@ -115,7 +113,7 @@ def _help_on(group: str, name: str, folders: list[Path]) -> int:
             print(path.read_text().replace("# @package _global_\n", "").strip())
             return 0
     what, there = group.removeprefix("hydra/"), complaints.names(folders, group)
-    return _say(f"no {what} {name}{nearest(name, there)}; there is {', '.join(there)}", 2)
+    return complaints.say(f"no {what} {name}{nearest(name, there)}; there is {', '.join(there)}", 2)
 
 
 def _feed(folders: list[Path]) -> int:
@@ -127,168 +125,5 @@ def _feed(folders: list[Path]) -> int:
     try:
         feed(Console(), folders, Path("outputs"))
     except yaml.YAMLError as error:
-        return _say(complaints.yaml_line(error), 2)
+        return complaints.say(complaints.yaml_line(error), 2)
     return 0
-
-
-def _hydra(words: list[str], folders: list[Path]) -> int:
-    """Let Hydra compose, and call `App` for a run or a launcher for a sweep; the exit code."""
-    import hydra
-    import yaml
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    from feedrun import grid
-    from feedrun.config import BadInput
-
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come to us instead of being printed
-    words = [launcher_word(word) for word in words]
-    settings = [w for w in words if ("=" in w and not w.startswith("--")) or w.startswith("~")]
-    options = [w for w in words if w not in settings]
-    ours = [w for w in settings if not w.startswith(("hydra.", "hydra/"))]
-    if "hydra/launcher=slurm" in settings and not importlib.util.find_spec("submitit"):
-        return _say("launcher=slurm needs one more package: pip install 'feedrun[slurm]'", 2)
-    if _sweeps(options, settings):
-        options = ["--multirun", *[w for w in options if w not in ("-m", "--multirun")]]
-        settings = [w for w in settings if w not in ours or w.startswith("sweep=")]
-    sys.argv = ["feedrun", *options, *settings]  # options first
-    sys.path.insert(0, os.getcwd())  # where a user's own experiments live
-    signal.signal(signal.SIGTERM, _terminated)
-    grid.register()
-    app = App(ours)
-    try:
-        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(
-            app
-        )()
-    except yaml.YAMLError as error:
-        return _say(complaints.yaml_line(error), 2)
-    except (HydraException, OmegaConfBaseException, BadInput, ValueError) as error:
-        return _say(complaints.hydra_line(error, words, folders), 2)
-    except OSError as error:
-        return _say(complaints.os_line(error, "outputs"), 2)
-    return app.code
-
-
-def launcher_word(word: str) -> str:
-    """`launcher=slurm`, `launcher.workers=2` and `batch=8` as Hydra spells them."""
-    key, equals, value = word.partition("=")
-    if equals and key == "launcher":
-        return f"hydra/launcher={value}"
-    if equals and (key == "batch" or key.startswith("launcher.")):
-        return f"hydra.launcher.{key.removeprefix('launcher.')}={value}"
-    return word
-
-
-def _sweeps(options: list[str], settings: list[str]) -> bool:
-    """Whether several runs are asked for: -m, or a launcher or a named sweep, which imply it."""
-    implied = ("hydra/launcher=", "hydra.launcher.", "sweep=")
-    return bool({"-m", "--multirun"} & set(options)) or any(w.startswith(implied) for w in settings)
-
-
-class App:
-    """What Hydra calls: with the config of a single run, or for a sweep with how it ended.
-
-    `words` are the settings of the runs: the sweeper makes points of them (the config that Hydra
-    composes for a sweep as a whole knows no experiment, since there may be several).
-    """
-
-    def __init__(self, words: list[str]):
-        self.words, self.code = words, 0
-
-    def __call__(self, cfg: Any) -> None:
-        self.code = _job(cfg)
-
-    def sweep_ended(self, swept: Any) -> None:
-        """Say how a sweep ended: its table, its figures, a line for each job that failed."""
-        from rich.console import Console
-
-        from feedrun import jobs, store
-        from feedrun.resultgrid import results_table
-
-        console, done = Console(), [j for j in swept.sweep.jobs if store.finished(j.folder)]
-        if done:
-            try:
-                records = [store.load(job.folder) for job in done]
-                console.print(results_table(records, swept.sweep.table))
-            except ValueError as error:  # the table asks for what no run has
-                _say(complaints.first(error), 1)
-        print(f"{swept.sweep.folder.name}: {swept.board.tally()}")
-        places = [("sweep", swept.sweep.folder), *(("figure", path) for path in jobs.draw(swept))]
-        for what, path in places:
-            print(f"{what:8s} {path}")
-        for line in swept.failures.values():
-            self.code = _say(line, 1)
-
-
-def _terminated(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt("terminated; the same command goes on")
-
-
-def _job(cfg: Any) -> int:
-    """One composed config: validate, run, show; exit code 0, 1 or 2."""
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    from feedrun.config import BadInput
-    from feedrun.runner import Failed, Interrupted
-
-    job = HydraConfig.get()
-    try:
-        name = complaints.chosen_experiment(cfg.scale, job)
-        composed: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-        return _launch(composed, name, list(job.overrides.task))
-    except (BadInput, OmegaConfBaseException) as error:
-        return _say(complaints.hydra_line(error, [], []), 2)
-    except Failed as error:
-        return _say(f"{error}", 1)
-    except Interrupted as stop:
-        raise KeyboardInterrupt(f"interrupted at {stop}; the same command resumes") from stop
-    except OSError as error:
-        return _say(complaints.os_line(error, f"writing under {cfg.outputs}"), 2)
-
-
-def _launch(composed: dict[str, Any], name: str, overrides: list[str]) -> int:
-    """Run one request and show its verdicts."""
-    from rich.console import Console
-
-    from feedrun import work
-    from feedrun.progress import progress
-
-    aside = Console(stderr=True)
-
-    def say(line: str) -> None:
-        aside.print(line, style="dim", highlight=False, soft_wrap=True)
-
-    quiet = bool(composed["quiet"])
-    with progress(aside, quiet=quiet) as show:
-        task = work.Task(composed, name, overrides, None)
-        (outcome,) = work.perform([task], say=say, show=show, hello=not quiet)
-    _show(outcome, Console())
-    return 0
-
-
-def _show(outcome: Any, console: Any) -> None:
-    """The verdict table, then where everything is."""
-    from feedrun.report import verdict_table
-
-    record = outcome.record
-    console.print(verdict_table(record))
-    if outcome.existed:
-        sha = record.run["code"]["sha"]
-        console.print(
-            f"finished before, at {record.run['started']}, code {(sha or 'unknown')[:8]}; "
-            "force=true runs it anew",
-            style="dim",
-            soft_wrap=True,
-        )
-    places = [("record", record.folder), ("figures", record.folder / "figures")]
-    places += [("W&B", path) for path in sorted(record.folder.glob("wandb/*run-*"))[-1:]]
-    for what, path in places:
-        console.print(f"{what:8s} {path}", soft_wrap=True, highlight=False)
-
-
-def _say(line: str, code: int) -> int:
-    """One line on stderr, and the exit code."""
-    print(f"feedrun: {line}", file=sys.stderr)
-    return code

@@ -55,24 +55,28 @@ def _parser() -> argparse.ArgumentParser:
     parser = commands.parser("compare", DESCRIPTION)
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="records to show")
     parser.add_argument(
-        "--out", type=Path, default=Path("compare.html"), help="the page (default: compare.html)"
+        "--out",
+        type=Path,
+        default=Path("compare.html"),
+        metavar="FILE",
+        help="the page (default: compare.html)",
     )
     parser.add_argument("--open", action="store_true", help="open it in a browser")
+    parser.add_argument("--watch", action="store_true", help="write it anew while runs go on")
     parser.add_argument(
-        "--watch",
-        type=_positive,
-        nargs="?",
-        const=5.0,
-        metavar="SECONDS",
-        help="write it anew every so many seconds (5)",
+        "--every", type=_positive, default=5.0, metavar="SECONDS", help="how often (default: 5)"
     )
     return parser
 
 
 def _positive(word: str) -> float:
-    if (seconds := float(word)) > 0:
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = 0.0
+    if seconds > 0:
         return seconds
-    raise ValueError(word)
+    raise argparse.ArgumentTypeError(f"expected a number of seconds, got {word}")
 
 
 def _once(asked: argparse.Namespace) -> int:
@@ -99,13 +103,13 @@ def _watch(asked: argparse.Namespace) -> int:
         while True:
             start = time.monotonic()
             found = gather(asked.paths)
-            _write(asked, found, read, live=asked.watch)
+            _write(asked, found, read, live=asked.every)
             said = _news(found, said)
             if not opened:
                 opened = webbrowser.open(asked.out.resolve().as_uri())
             if _done(found):
                 break
-            time.sleep(max(asked.watch, SHARE * (time.monotonic() - start)))
+            time.sleep(max(asked.every, SHARE * (time.monotonic() - start)))
     except KeyboardInterrupt:
         found = gather(asked.paths)
     for fault in _write(asked, found, read, live=None):

@@ -1,6 +1,7 @@
 """What is wrong with the user's input, in one line, with the nearest valid name."""
 
 import re
+import sys
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -103,3 +104,9 @@ def os_line(error: OSError, place: str) -> str:
 def first(error: BaseException) -> str:
     """The first line of an exception's text."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def say(line: str, code: int) -> int:
+    """One line on stderr, and the exit code."""
+    print(f"feedrun: {line}", file=sys.stderr)
+    return code

@@ -3,11 +3,12 @@
 import hashlib
 import json
 import pkgutil
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from feedrun.experiment import Config, Experiment
 
@@ -18,6 +19,13 @@ class BadInput(Exception):
     """The user can mend this: shown as one line, exit code 2, nothing half-written."""
 
 
+def _meeting(where: Any) -> Any:
+    port = re.fullmatch(r"[^\s:/]+:(\d{1,5})", str(where))
+    if where in (False, "auto") or (port and 0 < int(port[1]) < 2**16):
+        return where
+    raise ValueError("should be false, auto or HOST:PORT")
+
+
 class Process(Config):
     """How jax is started (see feedrun.process)."""
 
@@ -25,6 +33,7 @@ class Process(Config):
     devices: Literal["auto"] | Annotated[int, Field(gt=0, le=1024)]
     malloc: bool
     precision: Literal["highest", "high", "default"]
+    distributed: Annotated[bool | str, AfterValidator(_meeting)]
 
 
 class About(Config):

@@ -1,5 +1,6 @@
 """The journal of a run on disk: rows, checkpoints, and picking up where a killed run stopped."""
 
+import io
 import json
 import time
 import zipfile
@@ -10,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from feedrun import store
-from feedrun.experiment import Journal
+from feedrun import broadcast, store
+from feedrun.experiment import Journal, silent_journal
 
 Row = dict[str, Any]
 PROGRESS_SECONDS = 1.0
@@ -118,11 +119,10 @@ class DiskJournal:
     def save(self, scope: str, step: int, state: Any, final: bool) -> bool:
         """Checkpoint `state` unless the last one is younger than `every` seconds; did it?"""
         now = time.monotonic()
-        if not final and now - self.saved_at < self.every:
+        due = final or now - self.saved_at >= self.every
+        if not broadcast.share(b"due" if due else b""):
             return False
-        import jax
-
-        leaves = {f"leaf{i}": to_numpy(x) for i, x in enumerate(jax.tree.leaves(state))}
+        leaves = whole(state)
         about = {"step": step, "rows": self.counts[scope], "scope": scope}
         store.write_arrays(self._path(scope), about | leaves)
         self.saved_at = now
@@ -131,20 +131,51 @@ class DiskJournal:
     def restore(self, scope: str, like: Any) -> tuple[int, Any] | None:
         """The scope's last (step, state), or None. Raises ValueError where it does not fit."""
         path = self._path(scope)
-        if not path.exists():
-            return None
-        import jax
-
-        leaves, tree = jax.tree.flatten(like)
-        with np.load(path) as saved:
-            if f"leaf{len(leaves)}" in saved or (leaves and f"leaf{len(leaves) - 1}" not in saved):
-                raise ValueError(f"{path} holds another state; force=true starts anew")
-            values = [from_numpy(saved[f"leaf{i}"], x) for i, x in enumerate(leaves)]
-            return int(saved["step"]), jax.tree.unflatten(tree, values)
+        return restored(broadcast.share(path.read_bytes() if path.exists() else b""), like)
 
     def _path(self, scope: str) -> Path:
         name = f"checkpoint-{scope.replace('/', '-')}.npz" if scope else "checkpoint.npz"
         return self.folder / name
+
+
+def follower() -> Journal:
+    """The journal of a process beside process 0: it keeps nothing, and restores what 0 has."""
+
+    def log(step: int, metrics: Mapping[str, Any]) -> None:
+        for name, value in metrics.items():
+            finite(name, step, value)
+
+    def save(step: int, state: Any, final: bool = False) -> bool:
+        if due := bool(broadcast.share()):
+            whole(state)
+        return due
+
+    return silent_journal(log)._replace(
+        save=save,
+        restore=lambda like: restored(broadcast.share(), like),
+        scope=lambda name: follower(),
+    )
+
+
+def whole(state: Any) -> dict[str, np.ndarray]:
+    """The leaves of a state as a checkpoint holds them."""
+    import jax
+
+    return {f"leaf{i}": to_numpy(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
+
+
+def restored(saved: bytes, like: Any) -> tuple[int, Any] | None:
+    """(step, state) of a checkpoint's bytes, None of none. Raises ValueError where it misfits."""
+    if not saved:
+        return None
+    import jax
+
+    leaves, tree = jax.tree.flatten(like)
+    with np.load(io.BytesIO(saved)) as found:
+        if f"leaf{len(leaves)}" in found or (leaves and f"leaf{len(leaves) - 1}" not in found):
+            raise ValueError("the checkpoint holds another state; force=true starts anew")
+        values = [from_numpy(found[f"leaf{i}"], x) for i, x in enumerate(leaves)]
+        return int(found["step"]), jax.tree.unflatten(tree, values)
 
 
 def finite(name: str, step: int, value: Any) -> Any:
@@ -159,7 +190,7 @@ def to_numpy(leaf: Any) -> np.ndarray:
     """A checkpoint leaf as numpy; typed keys become their bits."""
     import jax
 
-    return np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+    return broadcast.whole(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
 
 
 def from_numpy(saved: np.ndarray, like: Any) -> Any:

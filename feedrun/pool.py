@@ -27,10 +27,11 @@ GRACE = 10.0
 
 
 class Place(NamedTuple):
-    """Where a worker runs: its cores (none: anywhere) and its GPU."""
+    """Where a worker runs: its cores, and its GPU, which it may share with other workers."""
 
     cores: list[int]
     gpu: str | None
+    shares: bool = False
 
 
 def places(workers: int | None, units: int) -> list[Place]:
@@ -42,7 +43,9 @@ def places(workers: int | None, units: int) -> list[Place]:
     fit = len(gpus) or min(len(cores), int(process.free_memory() / MEMORY))
     count = max(1, min(workers or fit, units))
     shares = [cores[i % len(cores) :: count] or cores for i in range(count)]
-    return [Place(share, gpus[i % len(gpus)] if gpus else None) for i, share in enumerate(shares)]
+    if not gpus:
+        return [Place(share, None) for share in shares]
+    return [Place(s, gpus[i % len(gpus)], count > len(gpus)) for i, s in enumerate(shares)]
 
 
 class _Worker:
@@ -55,7 +58,7 @@ class _Worker:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        arguments = (theirs, os.getpid(), self.place.cores, self.place.gpu)
+        arguments = (theirs, os.getpid(), *self.place)
         self.process = context.Process(target=worker.main, args=arguments)
         self.process.start()
         theirs.close()

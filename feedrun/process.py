@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from feedrun import hosts
+
 OURS = "FEEDRUN_SET"
 """Environment variable that lists the variables set here: those a later set-up may change."""
 
@@ -43,13 +45,19 @@ MALLOPT = {"M_MMAP_MAX": (-4, 0), "M_TRIM_THRESHOLD": (-1, -1), "M_ARENA_MAX": (
 
 
 def setup(
-    *, cache: bool, devices: int | Literal["auto"], malloc: bool, precision: str
+    *,
+    cache: bool,
+    devices: int | Literal["auto"],
+    malloc: bool,
+    precision: str,
+    distributed: str | Literal[False] = False,
 ) -> dict[str, Any]:
     """Choose what must be chosen before jax starts; returns what holds, for `run.json`.
 
     cache: keep compiled programs in `cache_folder() / "jax"`. devices: host CPU devices, "auto"
     is one a usable core. malloc: keep large buffers in the process (glibc only). precision: of
     matmuls on accelerators, "default" leaves it to jax; host CPUs multiply float32 in full anyway.
+    distributed: where the processes of one run meet, see `hosts.join`, which may raise.
     The entry "refused" says for each choice that could not be made why. Once jax has been imported
     cache and precision can still be set; once it has computed, devices cannot.
     """
@@ -64,6 +72,7 @@ def setup(
         "devices": _host_devices(),
         "malloc": outcomes["malloc"] is None,
         "precision": os.environ.get(PRECISION, "default"),
+        "processes": hosts.join(distributed) if distributed else 1,
     }
     return held | {"refused": {k: why for k, why in outcomes.items() if why not in (None, "off")}}
 

@@ -40,7 +40,14 @@ def _groups_down(found: Results, marks: dict[Any, str]) -> Grid:
     ]
     rows = [_group_row(row, found, parts, marks) for row in found.rows]
     rows += [_other_row(name, found, parts, marks) for name in _names(found)]
-    return Grid(found.title, header, rows, len(found.keys) + 1, _notes(found, marks))
+    return _lean(Grid(found.title, header, rows, len(found.keys) + 1, _notes(found, marks)))
+
+
+def _lean(grid: Grid) -> Grid:
+    """Without columns in which nothing stands: not every metric was published."""
+    kept = [c for c in range(len(grid.header)) if c < grid.keys or any(r[c] for r in grid.rows)]
+    header, *rows = ([line[c] for c in kept] for line in (grid.header, *grid.rows))
+    return grid._replace(header=header, rows=rows)
 
 
 def _group_row(row: Row, found: Results, parts: list[str], marks: dict[Any, str]) -> list[str]:

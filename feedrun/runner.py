@@ -1,25 +1,27 @@
 """Execute requests: record them, resume, judge; or hand back the records that exist."""
 
 import contextlib
+import json
 import shutil
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from feedrun import broadcast, hosts, provenance, store
 from feedrun import journal as journals
-from feedrun import provenance, store
 from feedrun.conclusion import conclude
 from feedrun.config import Request
-from feedrun.experiment import Result
+from feedrun.experiment import Journal, Result
 from feedrun.sinks import Sink
 
 
 class Failed(Exception):
     """The experiment itself raised: `line` says what, the record's failure.json all of it."""
 
-    def __init__(self, line: str, folder: Path):
-        super().__init__(f"{line} (see {folder}/failure.json)")
+    def __init__(self, line: str, folder: Path | None):
+        super().__init__(f"{line} (see {folder}/failure.json)" if folder else line)
         self.line = line
 
 
@@ -60,16 +62,31 @@ def execute(
     """
     folders = [record_folder(request) for request in requests]
     with contextlib.ExitStack() as stack:
+        start = stack.enter_context(broadcast.led())
         for folder in folders:
             stack.enter_context(_claimed(folder, say, wait=wait))
         there = [_finished(r, f, say) for r, f in zip(requests, folders, strict=True)]
         missing = [k for k, record in enumerate(there) if record is None]
         if missing:
-            _carry_out([requests[k] for k in missing], sinks, say, show, process or {})
+            start = partial(start, json.dumps(missing).encode())
+            _carry_out([requests[k] for k in missing], sinks, say, show, process or {}, start)
         return [
             Outcome(record or store.load(folder), existed=record is not None)
             for record, folder in zip(there, folders, strict=True)
         ]
+
+
+def follow(requests: Sequence[Request]) -> None:
+    """What a process beside process 0 does: run what 0 says with it, and keep nothing.
+
+    Raises Failed when the experiment raises.
+    """
+    try:
+        if missing := json.loads(broadcast.share() or b"[]"):
+            _results([requests[k] for k in missing], [journals.follower() for _ in missing])
+    except Exception as error:  # process 0 cannot know why this one is gone: it says so itself
+        line = f"process {hosts.index()}: {type(error).__name__}: {_first_line(error)}"
+        raise Failed(line, None) from error
 
 
 @contextlib.contextmanager
@@ -109,15 +126,17 @@ def _carry_out(
     say: Callable[[str], None],
     show: Show,
     process: Mapping[str, Any],
+    start: Callable[[], None],
 ) -> None:
-    """Open all records, run, and conclude each."""
+    """Open all records, run (`start` is the word for other processes), and conclude each."""
     folders, disks = [record_folder(r) for r in requests], []
     try:
         with contextlib.ExitStack() as stack:
             for request, folder in zip(requests, folders, strict=True):
                 opened = _opened(request, folder, sinks(), say, show, process, len(requests))
                 disks.append(stack.enter_context(opened))
-            results = _results(requests, disks)
+            start()
+            results = _results(requests, [disk.journal() for disk in disks])
             for request, disk, result in zip(requests, disks, results, strict=True):
                 conclude(request, disk.folder, result, disk)
     except KeyboardInterrupt as stop:
@@ -185,7 +204,7 @@ def _each(sinks: Sequence[Sink], row: dict[str, Any]) -> None:
         sink.log(row)
 
 
-def _results(requests: Sequence[Request], disks: Sequence[journals.DiskJournal]) -> list[Result]:
+def _results(requests: Sequence[Request], keepers: Sequence[Journal]) -> list[Result]:
     """Call the experiment at its precision with each run's only key."""
     import jax
 
@@ -193,14 +212,13 @@ def _results(requests: Sequence[Request], disks: Sequence[journals.DiskJournal])
     with precision(experiment.x64):
         if not others:
             key = jax.random.key(first.settings.seed)
-            return [experiment.run(first.cfg, key, disks[0].journal())]
+            return [experiment.run(first.cfg, key, keepers[0])]
         from feedrun.together import side_by_side
 
         if experiment.many is None:
             raise ValueError(f"{first.name} cannot run {len(requests)} configs as one program")
         keys = jax.vmap(jax.random.key)(jax.numpy.array([r.settings.seed for r in requests]))
-        journal = side_by_side([disk.journal() for disk in disks])
-        return experiment.many([r.cfg for r in requests], keys, journal)
+        return experiment.many([r.cfg for r in requests], keys, side_by_side(keepers))
 
 
 @contextlib.contextmanager

@@ -20,6 +20,9 @@ from feedrun.live import Screen
 from feedrun.work import Ending
 
 POLL = 2.0
+LAG = 10.0
+"""Seconds after a job has left the queue in which its result may still turn up."""
+
 SHARED = ("timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes",
           "name", "stderr_to_stdout")  # fmt: skip
 """Settings that submitit names alike for all clusters; it wants "slurm_" before the others."""
@@ -64,11 +67,12 @@ def run(
         screen.line(f"{len(waiting)} jobs of an earlier command are still in the queue")
     known = {_key(unit) for unit, _ in waiting}
     waiting += _submitted(executor, [u for u in units if _key(u) not in known], folder, screen)
+    jobs = Queue()
     try:
         while waiting:
             time.sleep(POLL)
-            alive = in_queue([job.job_id for _, job in waiting])
-            ended = [(unit, job, _ending(job, alive)) for unit, job in waiting]
+            left = jobs.left([job.job_id for _, job in waiting])
+            ended = [(unit, job, _ending(job, left)) for unit, job in waiting]
             waiting = [(unit, job) for unit, job, ending in ended if ending is None]
             again = [u for unit, _, ending in ended if ending for u in settle(unit, ending)]
             waiting += _submitted(executor, again, folder, screen)
@@ -134,23 +138,51 @@ def _key(unit: Unit) -> str:
 
 
 def in_queue(jobs: Sequence[str]) -> set[str]:
-    """Which of these SLURM jobs wait or run, by squeue."""
+    """Which of these SLURM jobs wait or run, by squeue; all of them where it cannot say."""
     if not jobs:
         return set()
     command = ["squeue", "--noheader", "--array", "--format=%i", "--jobs", ",".join(jobs)]
     done = subprocess.run(command, capture_output=True, text=True)
-    return set(done.stdout.split())  # squeue complains where it knows none of them
+    if done.returncode and "Invalid job id" not in done.stderr:  # else: it knows none of them
+        return set(jobs)
+    return set(done.stdout.split())
 
 
-def _ending(job: Any, alive: set[str]) -> Ending | None:
-    """How a job ended, None while it waits or runs. Its result is written before it leaves."""
-    result = job.paths.result_pickle
-    if not result.exists():
-        return None if job.job_id in alive or result.exists() else Ending("failed", _fate(job))
+class Queue:
+    """Which jobs have left SLURM's queue for good. (With memory: it stands for the outside world.)
+
+    A job's results may be seen here later than its end, on a file system of the network.
+    """
+
+    def __init__(self) -> None:
+        self.gone: dict[str, float] = {}
+
+    def left(self, jobs: Sequence[str]) -> set[str]:
+        """The jobs that have been out of the queue for a while."""
+        alive, now = in_queue(jobs), time.monotonic()
+        self.gone = {job: self.gone.get(job, now) for job in jobs if job not in alive}
+        return {job for job, since in self.gone.items() if now - since >= LAG}
+
+
+def _ending(job: Any, left: set[str]) -> Ending | None:
+    """How a job ended, None while it waits or runs. Its results are written before it leaves."""
+    tasks = [job.task(k) for k in range(job.num_tasks)]
+    known = [task for task in tasks if task.paths.result_pickle.exists()]
+    if len(known) < len(tasks) and job.job_id not in left:
+        return None
     try:
-        return job.result()
+        return _worst([task.result() for task in known]) if known else Ending("failed", _fate(job))
     except Exception as error:  # whatever submitit found in place of a result
         return Ending("failed", _last_line(error))
+
+
+def _worst(endings: Sequence[Ending]) -> Ending:
+    """The ending of a job whose tasks ended so: process 0's, with what only others know."""
+    failed = [ending for ending in endings if ending.state == "failed"]
+    if not failed:
+        return endings[0]
+    others = [e.line for e in failed[1:] if not e.line.endswith(failed[0].line)]
+    return failed[0]._replace(line="; ".join([failed[0].line, *others]))
 
 
 def _last_line(error: Exception) -> str:

@@ -67,10 +67,13 @@ def fit(
     `opt_state` is where the optimizer starts (default: its own `init`); see `tuned`.
 
     `repeats=R`: `key` is R keys and leaves of `params` are (R, ...); metrics become lists, and
-    so are the params that `evaluate` sees. Repeats spread over devices (the largest number that
-    divides R), inside a device they are mapped on CPUs and vmapped on accelerators unless
-    `batching` says otherwise. Without repeats the batch is split over devices: over all
-    accelerators by default, never over CPU devices unless `devices` lists them (no gain was seen).
+    so are the params that `evaluate` sees. Inside a device repeats are mapped on CPUs and vmapped
+    on accelerators unless `batching` says otherwise.
+
+    Repeats spread over devices, the largest number that divides R. Where that is one, and without
+    repeats, the batch is split: over all accelerators by default, never over the CPU devices of
+    one process unless `devices` lists them (no gain was seen). Among several processes (see
+    `hosts`) all take part, with as many devices each.
 
     The program compiled depends on the objects `loss`, `stream.plan`, `stream.batch`,
     `optimizer.update` and on sizes: calls that share these compile once.
@@ -93,7 +96,7 @@ def fit(
         row = _finite_row(jax.device_get(seen), done)
         done += length
         if evaluate is not None:
-            row |= _finite_extra(evaluate(state[0]), done)
+            row |= _finite_extra(evaluate(place.near(state[0])), done)
         journal.log(done, row)
         journal.progress(done, steps, row)
         journal.save(done, state, final=done == steps)

@@ -27,6 +27,7 @@ settings of every run
   outputs=outputs   where records go: outputs/<experiment>/<config id>/
   data_folder=data  where data sets lie that you brought yourself; fetch=true downloads them
   process.devices=2 CPU devices; also process.cache, process.malloc, process.precision
+  process.distributed=auto  one run over the tasks of an srun, each the same command
 
 settings of a sweep
   launcher=local    local (worker processes) | inline (this process) | slurm (a cluster)

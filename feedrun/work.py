@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from feedrun import config, process
+from feedrun import config, hosts, process
 
 Say = Callable[[str], None]
 Show = Callable[[str, int, int, Mapping[str, Any]], None]
@@ -46,7 +46,8 @@ def perform(
 ) -> list[Any]:
     """Set up the process, then execute the tasks (several: as one program); their Outcomes.
 
-    `hello`: say what is run and where, first.
+    `hello`: say what is run and where, first. A process beside process 0 (see `hosts`) takes part
+    and has no Outcomes.
 
     Raises BadInput, and what `runner.execute` raises.
     """
@@ -58,6 +59,9 @@ def perform(
     ]
     from feedrun import runner, sinks
 
+    if not hosts.first():
+        runner.follow(requests)
+        return []
     for request in requests if hello else ():
         about = f"{request.name} ({request.settings.scale}, seed {request.settings.seed})"
         say(f"{about} in {runner.record_folder(request)}")
@@ -93,6 +97,7 @@ def attempt(
     except Exception as error:  # a sweep outlives any of its jobs
         trace("".join(traceback.format_exception(_root(error))))
         ending = Ending("failed", one_line(error), lasting=isinstance(error, config.BadInput))
+        hosts.failed()
     return ending._replace(seconds=time.monotonic() - started)
 
 

@@ -14,7 +14,9 @@ from pathlib import Path
 from feedrun import process, work
 
 
-def main(pipe: Connection, parent: int, cores: Sequence[int], gpu: str | None) -> None:
+def main(
+    pipe: Connection, parent: int, cores: Sequence[int], gpu: str | None, shares: bool
+) -> None:
     """Answer each (tasks, log file) that comes through the pipe with its Ending."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the launcher, which tells us
     signal.signal(signal.SIGTERM, _terminated)
@@ -23,6 +25,8 @@ def main(pipe: Connection, parent: int, cores: Sequence[int], gpu: str | None) -
         os.sched_setaffinity(0, cores)
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    if shares:  # or the first worker takes three quarters of the GPU's memory
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     with contextlib.suppress(EOFError, KeyboardInterrupt, OSError):
         while True:
             tasks, log = pipe.recv()

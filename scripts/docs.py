@@ -36,7 +36,7 @@ BLOCK = re.compile(
 
 
 def main() -> int:
-    """Publish, then render; or only check."""
+    """Publish, then render; or only check. Exit code 1 where a page lacks a record."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("records", nargs="*", type=Path)
     parser.add_argument("--check", action="store_true")
@@ -47,12 +47,22 @@ def main() -> int:
                 docs_sweeps.publish(folder, RECORDS, KEPT)
             else:
                 publish(store.load(folder))
-    stale = [page for page in pages() if rendered(page) != page.read_text()]
-    for page in stale:
-        print(f"{'out of date' if arguments.check else 'written'}: {page.relative_to(ROOT)}")
-        if not arguments.check:
-            page.write_text(rendered(page))
-    return 1 if arguments.check and stale else 0
+    return max([0, *(_page(page, check=arguments.check) for page in pages())])
+
+
+def _page(page: Path, *, check: bool) -> int:
+    """Render one page, or see whether it is up to date."""
+    try:
+        text = rendered(page)
+    except ValueError as error:
+        print(f"{page.relative_to(ROOT)}: {error}")
+        return 1
+    if text == page.read_text():
+        return 0
+    print(f"{'out of date' if check else 'written'}: {page.relative_to(ROOT)}")
+    if not check:
+        page.write_text(text)
+    return int(check)
 
 
 def pages() -> list[Path]:

@@ -1,7 +1,13 @@
 """The strict switches of the test suite: float64, no silent broadcasting, no key used twice."""
 
+import sys
+from pathlib import Path
+
 import jax
 import pytest
+import yaml
+
+OWN = Path(__file__).parent / "own"
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -13,3 +19,17 @@ def strict_jax(tmp_path_factory):
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_numpy_rank_promotion", "raise")
     jax.config.update("jax_debug_key_reuse", True)
+
+
+@pytest.fixture
+def request_of(tmp_path, monkeypatch):
+    """Build the request of the lab experiment, as the command line would, with some changes."""
+    from feedrun import config
+
+    monkeypatch.syspath_prepend(str(OWN))
+    root = yaml.safe_load((OWN.parent.parent / "configs/config.yaml").read_text())
+    lab = yaml.safe_load((OWN / "conf/experiment/lab.yaml").read_text())
+    base = {k: v for k, v in root.items() if k not in ("defaults", "hydra")} | lab
+    base |= {"scale": "laptop", "outputs": str(tmp_path), "data_folder": "data", "steps": 20}
+    yield lambda **changes: config.request(base | changes, name="lab", overrides=[], sweep=None)
+    sys.modules.pop("lab", None)

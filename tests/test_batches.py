@@ -1,29 +1,13 @@
 """Which runs share a program, and what becomes of a unit of work after an attempt."""
 
-import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given, strategies
 
-from feedrun import batches, config, runner, store
+from feedrun import batches, runner, store
 from feedrun.batches import Unit
 from feedrun.work import Ending, Task
-
-OWN = Path(__file__).parent / "own"
-
-
-@pytest.fixture
-def request_of(tmp_path, monkeypatch):
-    """Build the request of the lab experiment with some changes."""
-    monkeypatch.syspath_prepend(str(OWN))
-    root = yaml.safe_load((OWN.parent.parent / "configs/config.yaml").read_text())
-    lab = yaml.safe_load((OWN / "conf/experiment/lab.yaml").read_text())
-    base = {k: v for k, v in root.items() if k not in ("defaults", "hydra")} | lab
-    base |= {"scale": "laptop", "outputs": str(tmp_path), "data_folder": "data"}
-    yield lambda **changes: config.request(base | changes, name="lab", overrides=[], sweep=None)
-    sys.modules.pop("lab", None)
 
 
 def planned(requests, batch):

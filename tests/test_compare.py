@@ -60,7 +60,10 @@ def test_what_is_wrong_is_a_line_each_and_the_rest_is_written(tmp_path):
         (["nowhere"], "feedrun: nowhere: no such folder"),
         (["outputs", "--out", "no/page.html"], "feedrun: --out no/page.html: no folder no"),
         (["outputs", "--out", "outputs"], "feedrun: --out outputs is a folder; name a file in it"),
-        (["outputs", "--watch", "-1"], "feedrun compare: error: argument --watch: invalid"),
+        (
+            ["outputs", "--watch", "--every", "-1"],
+            "feedrun compare: error: argument --every: expected",
+        ),
         ([], "feedrun compare: error: the following arguments are required: PATH"),
     ],
 )
@@ -85,7 +88,7 @@ def test_watching_writes_anew_and_ends_with_the_sweep(tmp_path):
     one = sweep.read(folder)
     late = sweep.Job("late", "made", tmp_path / "outputs/made/late", {"size": "16", "seed": "2"})
     sweep.write(one._replace(jobs=[*one.jobs, late]))
-    watching = start(tmp_path, "outputs", "--watch", "0.1")
+    watching = start(tmp_path, "--watch", "--every", "0.1", "outputs")
     target = tmp_path / "compare.html"
     wait_until(target.exists)
     first = data(target)
@@ -101,7 +104,7 @@ def test_watching_writes_anew_and_ends_with_the_sweep(tmp_path):
 
 
 def test_watching_waits_for_records_and_ends_with_ctrl_c(tmp_path):
-    watching = start(tmp_path, "outputs", "--watch", "0.1")
+    watching = start(tmp_path, "--watch", "--every", "0.1", "outputs")
     wait_until((tmp_path / "compare.html").exists)
     assert data(tmp_path / "compare.html")["experiments"] == []
     made.record(tmp_path / "outputs", id="a")

@@ -17,7 +17,7 @@ from feedrun.experiment import Config
 PACKAGE = Path(feedrun.__file__).parent
 CONFIGS = PACKAGE.parent / "configs"
 FLOORS = {
-    "cli": 7, "grid": 7, "commands": 7, "complaints": 7, "words": 7, "__main__": 7,
+    "cli": 7, "app": 7, "grid": 7, "commands": 7, "complaints": 7, "words": 7, "__main__": 7,
     "report_command": 7, "workspace_command": 7, "notebook": 7, "compare": 7,
     "report": 6, "feed": 6, "claimtable": 6, "resultgrid": 6, "results": 6, "document": 6,
     "export": 6, "tables": 6, "dashboard": 6, "page": 6, "drawn": 6, "runlist": 6,
@@ -27,6 +27,7 @@ FLOORS = {
     "pooling": 5, "published": 5, "workspace": 5, "curves": 5,
     "papers": 4,
     "train": 3, "streams": 3, "layout": 3, "experiment": 3, "together": 3,
+    "hosts": 3, "broadcast": 3,
     "models": 2, "tasks": 2,
     "maths": 1,
 }  # fmt: skip

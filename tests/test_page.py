@@ -192,7 +192,8 @@ def test_published_numbers_stand_beside_the_configs_they_are_of(tmp_path):
     for number, widths in enumerate(([784, 50, 50, 10], [784, 9, 9, 10])):
         made.record(
             tmp_path, id=f"r{number}", experiment="noise_power_law", paper="noise_curvature",
-            config={"widths": widths, "data": {"name": "mnist_5k"}}, minute=number,
+            config={"widths": widths, "loss": "cross_entropy", "data": {"name": "mnist_5k"}},
+            minute=number,
             summary={"other": 1.0, "gamma_emp": 1.2},
         )  # fmt: skip
     (one,) = built(tmp_path)[1]["experiments"]

@@ -41,6 +41,8 @@ def test_cores_are_shared_out_and_gpus_taken_in_turn(machine):
     places = pool.places(3, 10)
     assert sorted(core for place in places for core in place.cores) == [0, 1, 2, 3, 4]
     assert [place.gpu for place in places] == ["0", "1", "0"]
+    assert all(place.shares for place in places)
+    assert not any(place.shares for place in pool.places(2, 10))
 
 
 def test_more_workers_than_cores_still_have_one_each(machine):

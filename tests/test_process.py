@@ -55,7 +55,8 @@ def test_switches_off(tmp_path):
     code = COUNTED.replace("cache=True", "cache=False").replace("malloc=True", "malloc=False")
     code = code.replace('"highest"', '"default"').replace("devices=2", "devices=1")
     out = python(code, tmp_path)
-    said = {"cache": None, "devices": 1, "malloc": False, "precision": "default", "refused": {}}
+    said = {"cache": None, "devices": 1, "malloc": False, "precision": "default"}
+    said |= {"processes": 1, "refused": {}}
     assert out["said"] == said
     assert (out["devices"], out["precision"], out["hits"] + out["misses"]) == (1, None, 0)
     assert not list(tmp_path.iterdir())

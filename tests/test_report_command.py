@@ -179,6 +179,17 @@ def test_a_disagreement_of_the_runs_is_shown(tmp_path, capsys):
     )
 
 
+def test_many_configs_of_one_verdict_are_one_line_of_text_and_all_in_markdown(tmp_path, capsys):
+    folder = made.grid(tmp_path / "outputs", sizes=(4, 10, 12, 14, 16, 18, 20, 22))
+    assert commands.COMMANDS["report"]([str(folder)]) == 0
+    text = capsys.readouterr().out
+    assert "7 of 8 configs  0.1918 to 0.41" in text  # 4 / size + 0.01
+    (line,) = [x for x in text.splitlines() if "size=" in x]
+    assert line.startswith("x fails") and "size=4" in line
+    assert commands.COMMANDS["report"]([str(folder), "--format", "markdown"]) == 0
+    assert capsys.readouterr().out.count("the error stays small") == 8
+
+
 def test_it_says_where_nothing_was_published(tmp_path, capsys):
     made.record(tmp_path, id="1", paper="mean_field")
     assert report(tmp_path) == 0

@@ -1,32 +1,12 @@
 """Execute a request in this process: records, mirrors, identity."""
 
+import itertools
 import json
-import sys
-from pathlib import Path
+import time
 
 import pytest
-import yaml
 
-from feedrun import config, runner, sinks, store
-
-OWN = Path(__file__).parent / "own"
-
-
-@pytest.fixture
-def request_of(tmp_path, monkeypatch):
-    """Build the request of the lab experiment, as the command line would, with some changes."""
-    monkeypatch.syspath_prepend(str(OWN))
-    root = yaml.safe_load((OWN.parent.parent / "configs/config.yaml").read_text())
-    lab = yaml.safe_load((OWN / "conf/experiment/lab.yaml").read_text())
-
-    def build(**changes):
-        own = {"scale": "laptop", "outputs": str(tmp_path), "data_folder": "data"}
-        composed = {k: v for k, v in root.items() if k not in ("defaults", "hydra")}
-        composed |= lab | own | {"steps": 20} | changes
-        return config.request(composed, name="lab", overrides=[], sweep=None)
-
-    yield build
-    sys.modules.pop("lab", None)
+from feedrun import provenance, runner, sinks, store, sweep
 
 
 def execute(request, mirrors=(), lines=None):
@@ -121,3 +101,20 @@ def test_missing_data_leaves_no_record_behind(request_of, tmp_path):
     with pytest.raises(FileNotFoundError, match="no such data set"):
         execute(request_of(trouble="no-data", outputs=str(tmp_path / "out")))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_clock_that_goes_backwards_spoils_nothing(request_of, monkeypatch):
+    wall = itertools.count(2_000_000_000, -3600)
+    monkeypatch.setattr(time, "time", lambda: float(next(wall)))
+    days = itertools.count(28, -1)
+    monkeypatch.setattr(provenance, "now", lambda: f"2026-02-{next(days):02d}T00:00:00+00:00")
+    interrupted = request_of(trouble="raise-late", log_every=5)
+    with pytest.raises(runner.Failed):
+        execute(interrupted)
+    record = execute(request_of()).record
+    again = execute(request_of())
+    assert again.existed and again.record.seconds >= 0
+    times = [row["time"] for row in store.read_rows(record.folder / "metrics.jsonl")]
+    assert times == sorted(times) and times[0] >= 0
+    assert sweep.state(record.folder).name == "done"
+    assert sweep.state(runner.record_folder(interrupted)).name == "failed"

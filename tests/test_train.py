@@ -15,6 +15,7 @@ import pytest
 
 from feedrun import train
 from feedrun.experiment import silent_journal
+from feedrun.models.transformer import transformer
 
 ADAM: Any = optax.adam(0.05)
 CHUNK: Any = train._chunk
@@ -189,6 +190,35 @@ def test_repeats_equal_solo_runs(batching):
             same({name: values[r] for name, values in row.items()}, alone_row, rtol=1e-9)
 
 
+NET = transformer(vocabulary=8, length=12, width=16, heads=2, layers=2)
+TOKENS = train.generated(lambda key: jax.random.randint(key, (4, 12), 0, 8))
+
+
+def next_token(params, tokens, key):
+    logits = jax.vmap(lambda x: NET.apply(params, x))(tokens)
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits[:, :-1], tokens[:, 1:])
+    return losses.mean(), {}
+
+
+@pytest.mark.parametrize("batching", ["map", "vmap"])
+def test_a_transformers_seed_in_a_batch_has_the_curve_of_that_seed_alone(batching):
+    def curve(key, params, **kwargs):
+        _, rows = fit(key, params, next_token, TOKENS, steps=20, log_every=1, **kwargs)
+        return np.asarray([row["train/loss"] for _, row in rows])
+
+    # jax's check takes any vmapped scan over keys for a second use of them.
+    with jax.debug_key_reuse(False):
+        keys = jax.random.split(jax.random.key(3), 2)
+        params = jax.jit(jax.vmap(NET.init))(keys)
+        together = curve(keys, params, repeats=2, batching=batching)
+        alone = [
+            curve(key, jax.tree.map(lambda leaf: leaf[r], params)) for r, key in enumerate(keys)
+        ]
+    # The same float32 sums in another order: a rounding (1e-7) at first, more as Adam goes on.
+    same(together[:3], np.transpose(alone)[:3], rtol=5e-7)
+    same(together, np.transpose(alone), rtol=5e-6)
+
+
 def test_evaluate_joins_the_row_and_must_be_finite():
     _, rows = fit(evaluate=lambda p: {"eval/w": p["w"]})
     assert rows[-1][1].keys() == {"train/loss", "train/mae", "eval/w"}
@@ -282,9 +312,12 @@ keys = jax.random.split(jax.random.key(7), 4)
 spread, _ = fit(keys, start(4), repeats=4, evaluate=seen)
 solo, curve = fit(0)
 split, split_curve = fit(0, devices=jax.devices(), evaluate=seen)
+uneven = [fit(keys[:3], start(3), repeats=3, batching=batching, devices=jax.devices(),
+    evaluate=seen)[0]["w"].tolist() for batching in ("map", "vmap")]
 try: fit(0, devices=jax.devices(), stream=train.shuffled(np.ones((40, 3)), 5))
 except ValueError as error: refused = str(error)
 print(json.dumps({"where": sorted(where), "spread": spread["w"].tolist(), "refused": refused,
+    "uneven": uneven,
     "curves": [curve, split_curve], "end": [solo["w"].tolist(), split["w"].tolist()]}))
 """
 
@@ -317,4 +350,6 @@ def test_repeats_spread_over_both_devices_equal_those_on_one(two_devices):
     keys = jax.random.split(jax.random.key(7), 4)
     expected, _ = fit(keys, start(4), repeats=4)
     same(two_devices["spread"], expected["w"].tolist(), rtol=1e-9)
+    for uneven in two_devices["uneven"]:  # three cannot be spread: their batches are split
+        same(uneven, expected["w"][:3].tolist(), rtol=1e-9)
     assert two_devices["where"] == ["['split'] over 2", "[] over 2"]

@@ -126,3 +126,35 @@ def test_settings_that_slurm_refuses_are_one_line(tmp_path):
     assert code == 2
     (line,) = err.splitlines()
     assert "SLURM takes no job" in line and "partition" in line
+
+
+PAIR = ("--config-dir", str(OWN / "conf"), "-m", "experiment=pair", "wandb=disabled")
+TWO = ("launcher.tasks_per_node=2", "process.distributed=auto", "process.devices=1")
+
+
+def test_a_job_of_two_tasks_is_one_run_over_two_processes(tmp_path):
+    code, out, err = finished(start(tmp_path, *PAIR, *SMALL, *TWO, "seed=0,1"))
+    assert code == 0 and "2 jobs: 2 done" in out, err
+    for record in records(tmp_path).values():
+        assert record.run["process"]["processes"] == record.run["device"]["count"] == 2
+    assert len(records(tmp_path)) == 2
+
+
+def test_a_preempted_job_of_two_tasks_resumes_in_both(tmp_path):
+    words = (*PAIR, *SMALL, *TWO, "pause=0.2", "checkpoint_seconds=0", "seed=0")
+    process = start(tmp_path, *words)
+    path = until(lambda: next(tmp_path.glob("outputs/pair/*/checkpoint.npz"), None), process)
+    (folder,) = (tmp_path / "outputs/sweeps").iterdir()
+    job = store.read_json(folder / "slurm.json")[path.parent.name]
+    subprocess.run(["scancel", "--signal=USR2", job], check=True)
+    code, out, err = finished(process)
+    assert code == 0 and "1 job: 1 done" in out, err
+    (record,) = records(tmp_path).values()
+    assert len(record.run["resumed"]) == 1 and len(rows(record)) == 20
+
+
+def test_a_task_that_fails_ends_its_job(tmp_path):
+    process = start(tmp_path, *PAIR, *SMALL, *TWO, "launcher.retries=0", "trouble=-1,1")
+    code, out, err = finished(process)
+    assert code == 1 and "1 done" in out and "1 failed" in out, err
+    assert "process 1: RuntimeError: broken here" in err

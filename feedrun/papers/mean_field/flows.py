@@ -144,8 +144,11 @@ def chunk(
 
 
 def device_mesh(starts: int) -> Mesh:
-    """The largest number of devices that divides the starts."""
-    devices = jax.devices()
+    """The largest number of this process's devices that divides the starts.
+
+    Several processes of one run compute all starts each: rows are kept on the host as they come.
+    """
+    devices = jax.local_devices()
     parts = max(k for k in range(1, len(devices) + 1) if starts % k == 0)
     return Mesh(np.array(devices[:parts]), ("starts",))
 

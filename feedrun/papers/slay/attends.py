@@ -19,6 +19,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Bool, Float, Key
 
 from feedrun.maths import square_features as square
+from feedrun.maths.attention import softmax_attention
 from feedrun.maths.kernel_sums import Kernel
 from feedrun.maths.linear_attention import kernel_attention, quadratic_attention
 from feedrun.papers.slay import baselines, features, theory
@@ -157,7 +158,7 @@ def by_features(name: str, *, delta: float = DELTA) -> Callable[..., Attend]:
 
 
 ATTENDS: dict[str, Callable[[Key[Array, ""], int, Sizes], Attend]] = {
-    "softmax": lambda key, dimension, sizes: Partial(baselines.softmax),
+    "softmax": lambda key, dimension, sizes: Partial(softmax_attention),
     "yat": lambda key, dimension, sizes: _yat(sizes, block=None),
     "yat_blocked": lambda key, dimension, sizes: _yat(sizes, block=sizes.chunk),
     "cosformer": lambda key, dimension, sizes: Partial(

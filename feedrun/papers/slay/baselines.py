@@ -1,4 +1,4 @@
-"""The attentions SLAY is compared with: softmax, FAVOR+, Performer-ReLU, ELU+1, cosFormer, uniform.
+"""The attentions of linear cost that SLAY is compared with: FAVOR+, ReLU, ELU+1, cosFormer, uniform.
 
 Kernels by features for one head, as the published code has them where it has them (section 3 of the
 specification); queries and keys are not normalised.
@@ -10,30 +10,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Float, Key
 
 from feedrun.maths.exponential_features import orthogonal_rows
 from feedrun.maths.kernel_sums import Kernel
 from feedrun.maths.linear_attention import kernel_attention
-
-
-def softmax(
-    q: Float[Array, "T D"],
-    k: Float[Array, "S D"],
-    v: Float[Array, "S E"],
-    *,
-    causal: bool,
-    mask: Bool[Array, "S"] | None = None,
-) -> Float[Array, "T E"]:
-    """softmax(q k^T / sqrt(D)) v over the keys of `mask`, zero where there are none."""
-    T, S = len(q), len(k)
-    seen = jnp.ones(S, bool) if mask is None else mask
-    k, v = (jnp.where(seen[:, None], x, 0) for x in (k, v))
-    visible = jnp.broadcast_to(seen[None], (T, S))
-    if causal:
-        visible &= jnp.arange(S)[None] <= jnp.arange(S - T, S)[:, None]
-    scores = jnp.where(visible, q @ k.T / q.shape[1] ** 0.5, jnp.finfo(q.dtype).min)
-    return jnp.where(visible.any(axis=1, keepdims=True), jax.nn.softmax(scores, axis=1) @ v, 0)
 
 
 def favor(key: Key[Array, ""], dimension: int, count: int) -> Kernel:

@@ -91,14 +91,15 @@ def node_exponentials(
     variance at cosine `tuned_at` (section 10.4), are not the paper's.
     """
     draw = exponential.orthogonal_rows if orthogonal else exponential.gaussian_rows
+    keys = jax.random.split(key, len(counts))
+    # All nodes in one call: two batched QRs in one program can wait for each other for ever on CPU.
+    rows = jax.vmap(lambda k: draw(k, max(counts), dimension, dtype=dtype))(keys)
     blocks = []
-    for node_key, s, w, count in zip(
-        jax.random.split(key, len(counts)), rule.nodes, rule.weights, counts, strict=True
-    ):
+    for omega, s, w, count in zip(rows, rule.nodes, rule.weights, counts, strict=True):
         bend = 0.0
         if tuned_at is not None:
             bend = exponential.optimal_bend(float(4 * s * (1 + tuned_at)), dimension).astype(dtype)
-        plain = exponential.positive(draw(node_key, count, dimension, dtype=dtype), bend)
+        plain = exponential.positive(omega[:count], bend)
         level = float(np.log(w) / 2 - s)
         blocks.append((float(np.sqrt(2 * s)) * plain.omega, plain.offset + level))
     return Exponentials(*(jnp.concatenate(parts) for parts in zip(*blocks, strict=True)))

@@ -15,11 +15,16 @@ from feedrun.papers.slay import theory
 def whole_sphere(count: int, eps: float) -> Rule:
     """Nodes for every x in [-1, 1], the peak too: exponential sum for 1 / y, y in [eps, 4 + eps].
 
-    Needs factors without noise: at its nodes s ~ 1/eps positive features have variance e^{8s}.
+    For `peaked_kernel`. Needs factors without noise: at s ~ 1/eps positive features have
+    variance e^{8s}.
     """
-    rule = reciprocal_sum(count, eps, 4 + eps)
-    # e^{-s y} = e^{-C s} e^{2 s x}: the mixture's weights hold the first factor.
-    return Rule(rule.nodes, rule.weights * np.exp(-(2 + eps) * rule.nodes))
+    return reciprocal_sum(count, eps, 4 + eps)
+
+
+def peaked_kernel(rule: Rule, x: theory.Real, eps: float) -> theory.Real:
+    """sum_r w_r x^2 e^{-s_r (C - 2x)}: unlike a Laguerre rule's, these weights hold no e^{-C s}."""
+    decay = np.multiply.outer(2 + eps - 2 * np.asarray(x), rule.nodes)
+    return np.asarray(x) ** 2 * (np.exp(-decay) @ rule.weights)
 
 
 def fitted(x: Float64[np.ndarray, "N"], eps: float, *, count: int, prf: float) -> Rule:

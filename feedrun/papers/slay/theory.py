@@ -15,6 +15,8 @@ from scipy.integrate import quad
 from feedrun.maths.quadrature import Rule, gauss_laguerre
 
 Scalar = float | Float[Array, ""]
+Real = Any
+"""A number or a numpy array of numbers, elementwise: these formulas are taken on the host."""
 
 
 def yat(q: Float[Array, "T D"], k: Float[Array, "S D"], eps: Scalar) -> Float[Array, "T S"]:
@@ -65,17 +67,17 @@ def laguerre_nodes(count: int, eps: float) -> Rule:
     return Rule(rule.nodes / (2 + eps), rule.weights / (2 + eps))
 
 
-def mixture(rule: Rule, x: Float[np.ndarray, "*X"]) -> Float[np.ndarray, "*X"]:
+def mixture(rule: Rule, x: Real) -> Real:
     """sum_r w_r e^{2 s_r x}: the exponential factor of K_R, for weights that hold e^{-C s}."""
     return np.exp(2 * np.multiply.outer(np.asarray(x), rule.nodes)) @ rule.weights
 
 
-def quadrature_kernel(rule: Rule, x: Float[np.ndarray, "*X"]) -> Float[np.ndarray, "*X"]:
+def quadrature_kernel(rule: Rule, x: Real) -> Real:
     """K_R(x) = sum_r w_r x^2 e^{2 s_r x}, what SLAY with an exact square estimates."""
     return np.asarray(x) ** 2 * mixture(rule, x)
 
 
-def quadrature_rate(x: Float[np.ndarray, "*X"], eps: float) -> Float[np.ndarray, "*X"]:
+def quadrature_rate(x: Real, eps: float) -> Real:
     """Factor by which one more node shrinks the error of K_R, in the limit: (x / (C - x))^2."""
     return (np.abs(x) / (2 + eps - np.asarray(x))) ** 2
 
@@ -98,12 +100,12 @@ def laplace_limit(x: Float[Array, "*X"], eps: Scalar) -> Float[Array, "*X"]:
     return (2 + eps) ** 2 / 4 / (2 + eps - 2 * jnp.minimum(x, 1))
 
 
-def exponential_variance(x: Any, s: Any) -> Any:
+def exponential_variance(x: Real, s: Real) -> Real:
     """Variance of one positive feature over its squared mean, e^{4s (1 + x)} - 1, in any d."""
     return np.expm1(4 * s * (1 + np.asarray(x)))
 
 
-def mixture_variance(rule: Rule, x: Float[np.ndarray, "*X"]) -> Float[np.ndarray, "*X"]:
+def mixture_variance(rule: Rule, x: Real) -> Real:
     """Variance over squared mean of sum_r with an exact square and one feature a node."""
     x = np.asarray(x)
     powers = rule.weights**2 * np.exp(4 * np.multiply.outer(x, rule.nodes))

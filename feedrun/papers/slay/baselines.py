@@ -1,4 +1,4 @@
-"""The attentions of linear cost that SLAY is compared with: FAVOR+, ReLU, ELU+1, cosFormer, uniform.
+"""What SLAY is compared with at linear cost: FAVOR+, ReLU, ELU+1, cosFormer, uniform attention.
 
 Kernels by features for one head, as the published code has them where it has them (section 3 of the
 specification); queries and keys are not normalised.

@@ -112,7 +112,8 @@ def _compiled(kernel: str, mix: Callable[..., Any], drawn: Any, p: Layer) -> Cal
     run = jax.shard_map(run, mesh=mesh, check_vma=False, **specs)
     args = p.x, p.qkv, p.out, drawn
     compiled = jax.jit(run).lower(*args).compile()
-    temporary = compiled.memory_analysis().temp_size_in_bytes * count / len(p.x)
+    planned: Any = compiled.memory_analysis()
+    temporary = planned.temp_size_in_bytes * count / len(p.x)
 
     def call():
         return {"kernel": kernel, "y": compiled(*args)}

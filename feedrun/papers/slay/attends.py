@@ -73,13 +73,13 @@ def slay(key: Key[Array, ""], dimension: int, sizes: Sizes) -> Kernel:
 
 def laplace(key: Key[Array, ""], dimension: int, sizes: Sizes) -> Kernel:
     """The variant without the square, with `prf` times `poly` features a node: as many in all."""
-    budget = _prf(sizes) | {"prf": sizes.prf * sizes.poly}
+    budget = _prf(sizes._replace(prf=sizes.prf * sizes.poly))
     return _spherical(features.laplace_only(key, dimension, **budget))
 
 
 def hadamard(key: Key[Array, ""], dimension: int, sizes: Sizes) -> Kernel:
     """One draw for square and exponential, with as many features in all."""
-    budget = _prf(sizes) | {"prf": sizes.prf * sizes.poly}
+    budget = _prf(sizes._replace(prf=sizes.prf * sizes.poly))
     return _spherical(features.hadamard(key, dimension, **budget))
 
 

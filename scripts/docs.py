@@ -86,6 +86,8 @@ def newest(outputs: Path) -> list[Path]:
 def publish(record: store.Record) -> None:
     """Copy what a reader needs of a record, without any path of the machine that made it."""
     folder = RECORDS / record.run["experiment"]
+    if folder.resolve() == record.folder.resolve():
+        raise SystemExit(f"{record.folder} is published already")
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(record.folder / "figures", folder / "figures")
     store.write_json(folder / "run.json", {key: record.run[key] for key in KEPT})

@@ -84,8 +84,9 @@ def test_the_deep_networks_exponents_stand_beside_their_layers():
     numbers = published.published("noise_curvature").all()
     config = {"experiment": "noise_power_law", "widths": [784, 50, 50, 50, 50, 10], "layer": 3,
               "loss": "cross_entropy", "data.name": "mnist"}  # fmt: skip
-    (one,) = published.beside(numbers, config, "gamma_emp")
+    (one,) = published.beside(numbers, config, "gamma_emp_layerwise")
     assert one.value == 1.24
+    assert not published.beside(numbers, config, "gamma_emp")  # another window of directions
     shallow = config | {"widths": [784, 50, 50, 10], "layer": 1}
     (one,) = published.beside(numbers, shallow, "gamma_emp")
     assert (one.value, one.low, one.high) == (None, 1.0, 1.4)

@@ -6,16 +6,27 @@ from jaxtyping import Array, Bool, Float
 
 
 def softmax_attention(
-    q: Float[Array, "T D"], k: Float[Array, "S D"], v: Float[Array, "S E"], *, causal: bool
+    q: Float[Array, "T D"],
+    k: Float[Array, "S D"],
+    v: Float[Array, "S E"],
+    *,
+    causal: bool,
+    mask: Bool[Array, "S"] | None = None,
 ) -> Float[Array, "T E"]:
     """softmax(q k^T / sqrt(D)) v; `causal`: the last query sees all keys, each one before it less.
 
-    O(T S (D + E)).
+    Of a `mask` only the keys it has, and zero where a query sees none. O(T S (D + E)).
     """
+    if mask is not None:
+        k, v = (jnp.where(mask[:, None], x, 0) for x in (k, v))  # even if they are NaN
     scores = q @ k.T / q.shape[1] ** 0.5
     if causal:
         scores = jnp.where(visible(len(q), len(k)), scores, -jnp.inf)
-    return jax.nn.softmax(scores, axis=1) @ v
+    if mask is None:
+        return jax.nn.softmax(scores, axis=1) @ v
+    scores = jnp.where(mask[None], scores, -jnp.inf)
+    some = jnp.isfinite(scores).any(axis=1, keepdims=True)
+    return jnp.where(some, jax.nn.softmax(jnp.where(some, scores, 0), axis=1) @ v, 0)
 
 
 def visible(T: int, S: int) -> Bool[Array, "T S"]:

@@ -18,7 +18,8 @@ class Contestant(NamedTuple):
     """One way to do a case's work.
 
     make(inputs) -> the call to time, returning its output. `needs`: modules that may be absent.
-    One call does `share` of the problem; its time is divided by that, and `note` says so.
+    One call does `share` of the problem; its time is divided by that, and `note` says so. What is
+    known only of the call itself, such as its memory, it carries as an attribute `note`.
     """
 
     make: Callable[[Any], Callable[[], Any]]

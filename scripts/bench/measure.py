@@ -112,7 +112,8 @@ def _first_call(case: Case, inputs: Any, contestant: Contestant):
     error = case.error(inputs, output, contestant)
     if not error <= case.tol:
         return Row("BAD", error=error, note=f"error beyond {case.tol:g}"), None
-    return Row("ok", error=error, compile=compiled, note=contestant.note), call
+    note = getattr(call, "note", contestant.note)
+    return Row("ok", error=error, compile=compiled, note=note), call
 
 
 def _timed(calls: Mapping[str, tuple[Callable[[], Any], float]], rounds: int):

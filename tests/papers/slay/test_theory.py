@@ -1,0 +1,123 @@
+"""The Yat kernel's identities, bounds and quadrature, in float64."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from feedrun.maths import sphere
+from feedrun.maths.quadrature import Rule
+from feedrun.papers.slay import nodes, theory
+
+X = np.linspace(-1, 1, 401)
+
+
+def test_yat_on_unit_vectors_is_the_spherical_kernel():
+    q, k = sphere.uniform(jax.random.key(0), (2, 7, 5))
+    expected = theory.spherical_yat(q @ k.T, 0.01)
+    np.testing.assert_allclose(theory.yat(q, k, 0.01), expected, rtol=1e-10)
+
+
+def test_yat_of_long_vectors_is_its_definition():
+    q, k = jax.random.normal(jax.random.key(0), (2, 3, 4))
+    expected = [[(a @ b) ** 2 / (jnp.sum((a - b) ** 2) + 0.1) for b in k] for a in q]
+    np.testing.assert_allclose(theory.yat(q, k, 0.1), np.array(expected), rtol=1e-10)
+
+
+@pytest.mark.parametrize("eps", [1e-3, 0.1])
+@pytest.mark.parametrize("x", [-1.0, -0.3, 0.5, 0.9, 1.0])
+def test_both_laplace_integrals_give_the_kernel(x, eps):
+    K = float(theory.spherical_yat(jnp.asarray(x), eps))
+    np.testing.assert_allclose(theory.laplace_integral(x, eps), K, rtol=1e-10)
+    np.testing.assert_allclose(theory.signed_laplace(x, eps), K, rtol=1e-10, atol=1e-12)
+
+
+def test_slope_is_the_derivative():
+    x = jnp.linspace(-1, 0.99, 40)
+    grads = jax.vmap(jax.grad(lambda x: theory.spherical_yat(x, 0.05)))(x)
+    np.testing.assert_allclose(theory.slope(x, 0.05), grads, rtol=1e-10, atol=1e-14)
+
+
+def test_quadrature_never_exceeds_the_kernel_and_rises_with_every_node():
+    K = np.asarray(theory.spherical_yat(jnp.asarray(X), 1e-3))
+    rises = [theory.quadrature_kernel(theory.laguerre_nodes(R, 1e-3), X) for R in range(1, 8)]
+    for lower, higher in zip(rises, [*rises[1:], K], strict=True):
+        assert (lower <= higher * (1 + 1e-13)).all()
+
+
+@pytest.mark.parametrize("x", [-1.0, 0.5])
+def test_each_node_divides_the_error_by_the_predicted_rate(x):
+    K = float(theory.spherical_yat(jnp.asarray(x), 0.01))
+    errors = [
+        K - theory.quadrature_kernel(theory.laguerre_nodes(R, 0.01), np.array(x)) for R in (8, 12)
+    ]
+    measured = (errors[1] / errors[0]) ** 0.25
+    # The rate is a limit; at R = 8 to 12 the specification allows ten per cent.
+    np.testing.assert_allclose(measured, theory.quadrature_rate(np.array(x), 0.01), rtol=0.1)
+
+
+def test_limit_kernels_are_the_kernel_plus_what_they_should_not_have():
+    x = jnp.asarray(X)
+    K = theory.spherical_yat(x, 0.1)
+    np.testing.assert_allclose(theory.laplace_limit(x, 0.1), K + 2.1 / 4 + x / 2, rtol=1e-10)
+    anchor = theory.anchor_limit(x, 0.1)
+    np.testing.assert_allclose(anchor, 2 * K + 1 / (2.1 - 2 * x), rtol=1e-10)
+
+
+def test_best_allocation_has_less_variance_than_equal_shares_and_its_neighbours():
+    rule = theory.laguerre_nodes(3, 1e-3)
+
+    def variance(shares):
+        return sum(
+            theory.mixture_variance(Rule(rule.nodes[r : r + 1], rule.weights[r : r + 1]), 0.0)
+            * rule.weights[r] ** 2
+            / shares[r]
+            for r in range(3)
+        )
+
+    best = theory.best_allocation(rule, 0.0)
+    np.testing.assert_allclose(best.sum(), 1)
+    assert variance(best) < variance(np.full(3, 1 / 3))
+    for step in np.eye(3):
+        moved = best + 0.02 * (step - 1 / 3)
+        assert variance(best) < variance(moved)
+
+
+def test_whole_sphere_nodes_reach_the_peak_that_laguerre_misses():
+    K = np.asarray(theory.spherical_yat(jnp.asarray(X), 1e-3))
+    ours = nodes.peaked_kernel(nodes.whole_sphere(12, 1e-3), X, 1e-3)
+    paper = theory.quadrature_kernel(theory.laguerre_nodes(12, 1e-3), X)
+    positive = K > 0
+    assert np.max(np.abs(ours / np.where(positive, K, 1) - 1)[positive]) < 6.5e-3
+    assert paper[-1] < 0.03 * K[-1]
+
+
+def test_fitted_nodes_beat_laguerre_where_they_were_fitted():
+    x = np.random.default_rng(0).normal(size=3000) / 8
+    K = np.asarray(theory.spherical_yat(jnp.asarray(x), 1e-3))
+
+    def error(rule):
+        return np.sum((theory.quadrature_kernel(rule, x) - K) ** 2)
+
+    assert error(nodes.fitted(x, 1e-3, count=2, prf=np.inf)) < error(theory.laguerre_nodes(2, 1e-3))
+    noisy = nodes.fitted(x, 1e-3, count=1, prf=16)
+    assert noisy.nodes[0] < 0.1  # with 16 features the noise of s = 1/2 costs more than its bias
+
+
+def test_sampled_nodes_are_unbiased_for_the_kernel_itself():
+    x = np.array(-0.4)  # where e^{2 s x} has finite variance under the mixture
+    rule = nodes.sampled(jax.random.key(0), 100_000, 1e-3)
+    draws = theory.quadrature_kernel(Rule(rule.nodes[:, None], rule.weights[:1]), x) * 100_000
+    truth = float(theory.spherical_yat(jnp.asarray(-0.4), 1e-3))
+    assert abs(draws.mean() - truth) < 4 * draws.std() / draws.size**0.5
+
+
+def test_kernel_attention_is_the_weighted_mean_of_what_is_seen():
+    S = jnp.abs(jax.random.normal(jax.random.key(0), (4, 4)))
+    v = jax.random.normal(jax.random.key(1), (4, 2))
+    out = theory.kernel_attention(S, v, causal=True, delta=0.0)
+    for i in range(4):
+        weights = S[i, : i + 1] / S[i, : i + 1].sum()
+        np.testing.assert_allclose(out[i], weights @ v[: i + 1], rtol=1e-10)
+    negative = theory.kernel_attention(-S, v, causal=False, delta=0.5, clamp=True)
+    np.testing.assert_allclose(negative, -S @ v / 0.5, rtol=1e-10)

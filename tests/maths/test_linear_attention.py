@@ -1,6 +1,7 @@
 """Chunked kernel attention against the quadratic form, its gradients, its masks, its decoding."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -181,9 +182,10 @@ def test_decoding_equals_the_parallel_form(name, chunk):
 
 def test_features_that_are_there_already_give_the_same():
     w, q, k, v = make()
-    phi = factored(w, q), factored(w, k)
-    out = la.linear_attention(*phi, v, causal=True, chunk=4, delta=DELTA)
-    multiplied = la.linear_attention(*map(fused, phi), v, causal=True, chunk=4, delta=DELTA)
+    phi_q, phi_k = factored(w, q), factored(w, k)
+    how = {"causal": True, "chunk": 4, "delta": DELTA}
+    out = la.linear_attention(phi_q, phi_k, v, **how)
+    multiplied = la.linear_attention(fused(phi_q), fused(phi_k), v, **how)
     expected = quadratic("factored", w, q, k, v, causal=True, chunk=4)
     np.testing.assert_allclose(out, expected, rtol=1e-12)
     np.testing.assert_allclose(multiplied, expected, rtol=1e-12)
@@ -225,7 +227,8 @@ def test_backward_keeps_neither_features_nor_sums():
 
         shapes = [jax.ShapeDtypeStruct((T, m), jnp.float32) for m in (D, D, E)]
         compiled = jax.jit(jax.grad(loss, (0, 1, 2))).lower(*shapes).compile()
-        return compiled.memory_analysis().temp_size_in_bytes
+        memory: Any = compiled.memory_analysis()
+        return memory.temp_size_in_bytes
 
     a_token = (temporary(4096) - temporary(2048)) / 2048
     assert a_token < 64 * 4

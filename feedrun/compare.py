@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from feedrun import commands, complaints, curves, page, store
+from feedrun import commands, complaints, page, store, thinning
 from feedrun.gather import Gathered, gather, queued
 
 DESCRIPTION = """\
@@ -86,7 +86,7 @@ def _once(asked: argparse.Namespace) -> int:
         for fault in found.faults:
             _say(fault)
         return 2
-    for fault in _write(asked, found, curves.read, live=None):
+    for fault in _write(asked, found, thinning.read, live=None):
         _say(fault)
     size = asked.out.stat().st_size / 1e6
     seconds = time.monotonic() - start
@@ -98,7 +98,7 @@ def _once(asked: argparse.Namespace) -> int:
 
 def _watch(asked: argparse.Namespace) -> int:
     """Until every job of the sweeps has ended, or Ctrl-C; the last page is an ordinary one."""
-    read, said, opened = remembering(curves.read), "", not asked.open
+    read, said, opened = remembering(thinning.read), "", not asked.open
     try:
         while True:
             start = time.monotonic()

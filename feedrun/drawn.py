@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from feedrun.curves import Curve, common
 from feedrun.maths import stats
+from feedrun.thinning import Curve, common
 
 VALUES = 1_000_000
 """Numbers that all curves of a page may have: 2.3 MB at most once they are packed."""

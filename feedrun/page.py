@@ -16,9 +16,9 @@ from typing import Any
 from scipy.special import stdtrit
 
 from feedrun import dashboard, drawn, provenance, runlist
-from feedrun.curves import Curve
 from feedrun.gather import Gathered
 from feedrun.store import Record
+from feedrun.thinning import Curve
 
 ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("data", "stats", "state", "plots", "curves", "scatter", "table", "sections", "main")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from feedrun import curves, drawn
+from feedrun import drawn, thinning
 
 
 def unpacked(packed):
@@ -19,7 +19,7 @@ def run(points=50, *, repeats=1, metrics=("loss",), seed=0):
     rng = np.random.default_rng(seed)
     step = np.arange(points, dtype=float)
     made = {m: 10 ** rng.uniform(-12, 6, (points, repeats)) for m in metrics}
-    return {m: curves.thin(step, step / 3 + seed, values) for m, values in made.items()}
+    return {m: thinning.thin(step, step / 3 + seed, values) for m, values in made.items()}
 
 
 def packed(runs) -> tuple[Any, ...]:

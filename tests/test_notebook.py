@@ -162,3 +162,8 @@ def test_without_pandas_one_line_says_what_to_install(tmp_path, monkeypatch):
 
 def test_frames_of_nothing_are_frames():
     assert isinstance(feedrun.frame([]), pd.DataFrame) and feedrun.frame([]).empty
+
+
+def test_no_module_hides_a_name_of_the_python_door():
+    modules = {path.stem for path in Path(feedrun.__file__).parent.glob("*.py")}
+    assert not modules & set(feedrun.__all__)

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from feedrun import curves, dashboard, gather, grouping, page, store, sweep
+from feedrun import dashboard, gather, grouping, page, store, sweep, thinning
 from feedrun.maths import stats
 from tests import made
 
@@ -21,7 +21,7 @@ EVIL = "</script><img src=x onerror=alert(1)>{{script}}"
 def built(*paths, place=None, live=None):
     """(page, its data, faults) of the records under some paths."""
     found = gather.gather([Path(path) for path in paths])
-    text, faults = page.build(found, Path(place or paths[0]), read=curves.read, live=live)
+    text, faults = page.build(found, Path(place or paths[0]), read=thinning.read, live=live)
     return text, json.loads(gzip.decompress(block(text, "data"))), faults
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from feedrun import compare, curves, gather, store, sweep
+from feedrun import compare, gather, store, sweep, thinning
 from feedrun import page as html
 from feedrun.maths import stats
 from scripts import browser
@@ -383,7 +383,7 @@ def test_on_paper_it_is_light_and_without_controls(visit):
 def test_a_watched_page_reloads_itself_and_keeps_what_was_chosen(running, tmp_path):
     def write():
         found = gather.gather([tmp_path / "outputs"])
-        text, _ = html.build(found, tmp_path, read=curves.read, live=0.5)
+        text, _ = html.build(found, tmp_path, read=thinning.read, live=0.5)
         (tmp_path / "page.html").write_text(text, encoding="utf-8")
 
     made.record(tmp_path / "outputs", id="a")

@@ -100,7 +100,7 @@ def test_fitted_nodes_beat_laguerre_where_they_were_fitted():
         return np.sum((theory.quadrature_kernel(rule, x) - K) ** 2)
 
     assert error(nodes.fitted(x, 1e-3, count=2, prf=np.inf)) < error(theory.laguerre_nodes(2, 1e-3))
-    noisy = nodes.fitted(x, 1e-3, count=1, prf=16)
+    noisy = nodes.fitted(x, 1e-3, count=1, prf=16.0)
     assert noisy.nodes[0] < 0.1  # with 16 features the noise of s = 1/2 costs more than its bias
 
 

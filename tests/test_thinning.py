@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from feedrun import curves
+from feedrun import thinning
 from feedrun.journal import DiskJournal
 
 
@@ -21,7 +21,7 @@ def line(step, **metrics):
 
 def read(path):
     """The curves of a file in which nothing is wrong."""
-    found, faults = curves.read(path)
+    found, faults = thinning.read(path)
     assert faults == []
     return found
 
@@ -54,7 +54,7 @@ def test_a_chunk_has_the_mean_and_the_extremes_of_its_rows(tmp_path):
     values = rng.standard_normal((10_000, 2))
     rows = [line(i, x=pair) for i, pair in enumerate(values.tolist())]
     curve = read(write(tmp_path / "m.jsonl", rows))["x"]
-    assert len(curve.step) <= curves.KEEP and curve.rows.sum() == 10_000
+    assert len(curve.step) <= thinning.KEEP and curve.rows.sum() == 10_000
     start = 0
     for chunk, rows_in_it in enumerate(curve.rows):
         part = values[start : start + rows_in_it]
@@ -68,7 +68,7 @@ def test_a_chunk_has_the_mean_and_the_extremes_of_its_rows(tmp_path):
 @pytest.mark.parametrize("count", [1, 31, 33, 300, 10_000, 123_457])
 @pytest.mark.parametrize("keep", [32, 256, 1024])
 def test_chunks_fit_and_never_get_shorter(count, keep):
-    starts = curves.boundaries(count, keep)
+    starts = thinning.boundaries(count, keep)
     assert 0 < len(starts) <= keep and starts[0] == 0
     lengths = np.diff(starts, append=count)
     assert (lengths > 0).all()
@@ -78,7 +78,7 @@ def test_chunks_fit_and_never_get_shorter(count, keep):
 
 
 def test_the_beginning_is_kept_finer_than_the_rest():
-    starts = curves.boundaries(100_000, 256)
+    starts = thinning.boundaries(100_000, 256)
     early = [((starts >= 10**k) & (starts < 10 ** (k + 1))).sum() for k in range(1, 4)]
     assert min(early) >= 10  # points in each decade of a logarithmic axis
 
@@ -87,10 +87,10 @@ def test_common_steps_hold_the_means_of_each_run_where_it_has_rows():
     rng = np.random.default_rng(1)
     steps = [np.arange(0, 4000.0), np.arange(0, 2000.0), np.arange(0, 4000.0, 7)]
     values = [rng.standard_normal((len(s), 1)) for s in steps]
-    every = [curves.thin(s, s / 3, v, keep=10**6) for s, v in zip(steps, values, strict=True)]
-    grid, shared = curves.common(every, 64)
+    every = [thinning.thin(s, s / 3, v, keep=10**6) for s, v in zip(steps, values, strict=True)]
+    grid, shared = thinning.common(every, 64)
     union = np.unique(np.concatenate(steps))
-    edges = np.append(union[curves.boundaries(len(union), 64)], np.inf)
+    edges = np.append(union[thinning.boundaries(len(union), 64)], np.inf)
     assert len(grid) == len(edges) - 1 <= 64
     for s, v, curve in zip(steps, values, shared, strict=True):
         for i in range(len(grid)):
@@ -103,9 +103,9 @@ def test_common_steps_hold_the_means_of_each_run_where_it_has_rows():
 
 
 def test_few_steps_are_left_as_they_are():
-    a = curves.thin(np.arange(0.0, 10), np.arange(10.0), np.ones((10, 1)))
-    b = curves.thin(np.arange(5.0, 15), np.arange(10.0), np.zeros((10, 1)))
-    grid, (first, second) = curves.common([a, b], 64)
+    a = thinning.thin(np.arange(0.0, 10), np.arange(10.0), np.ones((10, 1)))
+    b = thinning.thin(np.arange(5.0, 15), np.arange(10.0), np.zeros((10, 1)))
+    grid, (first, second) = thinning.common([a, b], 64)
     np.testing.assert_array_equal(grid, np.arange(15.0))
     assert first.mean[:10, 0].tolist() == [1.0] * 10 and np.isnan(first.mean[10:]).all()
     assert np.isnan(second.mean[:5]).all()
@@ -139,20 +139,20 @@ def test_what_a_hand_spoilt_is_said_and_the_rest_is_read(tmp_path, bad, words):
     path = write(tmp_path / "m.jsonl", [line(0, a=1.0, b=1.0), line(2, a=3.0, b=2.0)])
     first, last = path.read_text().splitlines()
     path.write_text(f"{first}\n{bad}\n{last}\n")
-    found, (fault,) = curves.read(path)
+    found, (fault,) = thinning.read(path)
     assert words in fault and str(path) in fault
     assert found["b"].mean[:, 0].tolist() == [1, 2]
 
 
 def test_rows_with_another_number_of_repeats_are_said_and_left_out(tmp_path):
     rows = [line(0, a=[1.0, 2.0]), line(1, a=[3.0, 4.0]), line(2, a=[1.0], b=1.0)]
-    found, (fault,) = curves.read(write(tmp_path / "m.jsonl", rows))
+    found, (fault,) = thinning.read(write(tmp_path / "m.jsonl", rows))
     assert "a has rows with fewer or more repeats" in fault
     assert found["a"].mean.tolist() == [[1, 2], [3, 4]] and found["b"].step.tolist() == [2]
 
 
 def test_no_file_is_no_curve(tmp_path):
-    assert curves.read(tmp_path / "metrics.jsonl") == ({}, [])
+    assert thinning.read(tmp_path / "metrics.jsonl") == ({}, [])
 
 
 def test_ten_thousand_rows_are_read_in_a_fraction_of_a_second(tmp_path):

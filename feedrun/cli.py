@@ -18,6 +18,8 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code: 0, 1 (an experiment raised), 2 or 130."""
     words = ["quiet=true" if w in ("-q", "--quiet") else w for w in argv or sys.argv[1:]]
+    if argv is None and any(w.startswith(("experiment=", "sweep=")) for w in words):
+        _restart(words)
     try:
         return _command(words)
     except KeyboardInterrupt as stop:
@@ -26,6 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _restart(words: list[str]) -> None:
+    """Begin again with malloc tuned, unless the words say otherwise."""
+    from feedrun import process
+
+    if "process.malloc=false" not in words:
+        process.restart()
 
 
 def config_folder() -> Path:

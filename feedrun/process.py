@@ -40,8 +40,12 @@ PRECISION = "JAX_DEFAULT_MATMUL_PRECISION"
 PR_SET_PDEATHSIG = 1
 """prctl(2)."""
 
-MALLOPT = {"M_MMAP_MAX": (-4, 0), "M_TRIM_THRESHOLD": (-1, -1), "M_ARENA_MAX": (-8, 1)}
-"""glibc's mallopt(3): (number, value). No mmap a buffer, no trimming, one arena."""
+TUNABLES, HUGE_PAGES = "GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"
+"""Large buffers in huge pages. Every fresh one above 32 MiB is mapped anew, and the kernel clears
+it page by page. (One arena that keeps them spares that too, by mallopt, but several threads then
+wait for each other at every small allocation: training took half as long again.)"""
+
+HUGE_PAGES_OFFERED = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 def setup(
@@ -55,7 +59,7 @@ def setup(
     """Choose what must be chosen before jax starts; returns what holds, for `run.json`.
 
     cache: keep compiled programs in `cache_folder() / "jax"`. devices: host CPU devices, "auto"
-    is one a usable core. malloc: keep large buffers in the process (glibc only). precision: of
+    is one a usable core. malloc: large buffers in huge pages, see `restart`. precision: of
     matmuls on accelerators, "default" leaves it to jax; host CPUs multiply float32 in full anyway.
     distributed: where the processes of one run meet, see `hosts.join`, which may raise.
     The entry "refused" says for each choice that could not be made why. Once jax has been imported
@@ -64,17 +68,17 @@ def setup(
     outcomes = {
         "cache": compilation_cache(cache_folder() / "jax") if cache else _leave(CACHE),
         "devices": _choose(DEVICES, usable_cores() if devices == "auto" else devices),
-        "malloc": _tune_malloc() if malloc else "off",
+        "malloc": _malloc(malloc),
         "precision": _leave(PRECISION) if precision == "default" else _choose(PRECISION, precision),
     }
     held = {
         "cache": os.environ.get(CACHE),
         "devices": _host_devices(),
-        "malloc": outcomes["malloc"] is None,
+        "malloc": _tuned(),
         "precision": os.environ.get(PRECISION, "default"),
         "processes": hosts.join(distributed) if distributed else 1,
     }
-    return held | {"refused": {k: why for k, why in outcomes.items() if why not in (None, "off")}}
+    return held | {"refused": {k: why for k, why in outcomes.items() if why is not None}}
 
 
 def cache_folder() -> Path:
@@ -186,25 +190,42 @@ def _host_devices() -> int:
     return int(os.environ.get(DEVICES) or (forced[1] if forced else 1))
 
 
-def _tune_malloc() -> str | None:
-    """Keep freed buffers instead of giving them back to Linux; returns why not, if not.
+def restart() -> None:
+    """Start this command anew with malloc tuned: glibc reads how once, when a process starts.
 
-    glibc maps and unmaps every buffer above 32 MiB anew and the kernel clears its pages each
-    time. The price: memory freed stays with the process.
+    Returns where malloc is tuned already or cannot be.
     """
-    chosen = [k for k in os.environ if k.startswith("MALLOC_") or k == "GLIBC_TUNABLES"]
-    if chosen:
-        return f"{', '.join(sorted(chosen))} set outside"
+    if sys.executable and TUNABLES not in os.environ and _malloc_fault() is None:
+        os.environ |= {TUNABLES: HUGE_PAGES, OURS: " ".join(sorted(_ours() | {TUNABLES}))}
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _malloc(tuned: bool) -> str | None:
+    """Why malloc is not as asked, if it is not: only `restart` can change it."""
+    if tuned:
+        return _malloc_fault() or (None if _tuned() else "only the feedrun command can do that")
+    return "it was tuned when this process started" if _tuned() else None
+
+
+def _tuned() -> bool:
+    return TUNABLES in os.environ and TUNABLES in _ours()
+
+
+def _malloc_fault() -> str | None:
+    """What stands against huge pages for large buffers."""
+    chosen = {name for name in os.environ if name.startswith("MALLOC_") or name == TUNABLES}
+    if chosen := sorted(chosen - _ours()):
+        return f"{', '.join(chosen)} set outside"
     if os.environ.get("LD_PRELOAD"):
         return "LD_PRELOAD may replace malloc"
     try:
-        if not (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc"):
-            return "not glibc"
+        name, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()
+        offered = HUGE_PAGES_OFFERED.read_text()
     except (ValueError, AttributeError, OSError):
-        return "not glibc"
-    mallopt = ctypes.CDLL(None).mallopt
-    failed = [name for name, (number, value) in MALLOPT.items() if not mallopt(number, value)]
-    return f"mallopt refused {', '.join(failed)}" if failed else None
+        return "not glibc on Linux"
+    if name != "glibc" or tuple(map(int, version.split(".")[:2])) < (2, 35):
+        return f"{name} {version} is no glibc 2.35 or newer"
+    return "the kernel is told to offer no huge pages" if "[never]" in offered else None
 
 
 class Clock(NamedTuple):

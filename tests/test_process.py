@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from feedrun import process
+
 COUNTED = """
 import json, sys
 from feedrun import process
@@ -24,12 +26,16 @@ print(json.dumps({"said": said, "devices": len(jax.devices("cpu")),
 """
 
 
-def python(code, folder, **environment):
+TUNED = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "FEEDRUN_SET": "GLIBC_TUNABLES"}
+"""What a restarted command finds in its environment."""
+
+
+def python(code, folder, *, tuned=True, **environment):
     """The last line printed by `code` in a fresh process without our variables, as JSON."""
-    clean = {
-        k: v for k, v in os.environ.items() if not k.startswith(("JAX_", "FEEDRUN_", "XLA_FLAGS"))
-    }
+    ours = ("JAX_", "FEEDRUN_", "XLA_FLAGS", "GLIBC_TUNABLES")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     clean |= {"XDG_CACHE_HOME": str(folder), "JAX_PLATFORMS": "cpu"} | environment
+    clean |= TUNED if tuned else {}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=clean, timeout=300
     )
@@ -54,7 +60,7 @@ def test_two_devices_and_a_second_process_hits_the_cache(tmp_path):
 def test_switches_off(tmp_path):
     code = COUNTED.replace("cache=True", "cache=False").replace("malloc=True", "malloc=False")
     code = code.replace('"highest"', '"default"').replace("devices=2", "devices=1")
-    out = python(code, tmp_path)
+    out = python(code, tmp_path, tuned=False)
     said = {"cache": None, "devices": 1, "malloc": False, "precision": "default"}
     said |= {"processes": 1, "refused": {}}
     assert out["said"] == said
@@ -66,7 +72,7 @@ def test_what_the_user_set_stays(tmp_path):
     theirs = {"JAX_DEFAULT_MATMUL_PRECISION": "float32", "MALLOC_ARENA_MAX": "4"}
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=3"}
     cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "mine")}
-    out = python(COUNTED, tmp_path, **theirs, **flags, **cache)
+    out = python(COUNTED, tmp_path, tuned=False, **theirs, **flags, **cache)
     assert (out["devices"], out["precision"]) == (3, "float32")
     assert out["said"]["cache"] == str(tmp_path / "mine") and (tmp_path / "mine").exists()
     assert (out["said"]["devices"], out["said"]["malloc"]) == (3, False)
@@ -113,3 +119,34 @@ def test_own_work_is_not_other_load():
     assert start and now and loaded is not None
     spent = (now.machine - start.machine) / (now.wall - start.wall) / (os.cpu_count() or 1)
     assert 0 <= loaded < spent  # what is left of the machine's time once ours is taken out
+
+
+HUGE = """
+import ctypes, json, os, re, sys
+from feedrun import process
+%s
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+size = 2**27
+libc.memset(ctypes.c_void_p(libc.malloc(ctypes.c_size_t(size))), 1, ctypes.c_size_t(size))
+rollup = open("/proc/self/smaps_rollup").read()
+said = process.setup(cache=False, devices=1, malloc=True, precision="default")
+print(json.dumps({"huge": int(re.search("AnonHugePages: *([0-9]+)", rollup)[1]) * 1024 / size,
+    "said": said["malloc"], "refused": said["refused"], "words": sys.argv}))
+"""
+
+
+@pytest.mark.skipif(process._malloc_fault() is not None, reason=f"{process._malloc_fault()}")
+def test_a_restarted_command_has_its_large_buffers_in_huge_pages(tmp_path):
+    plain = python(HUGE % "", tmp_path, tuned=False)
+    restarted = python(HUGE % "process.restart()", tmp_path, tuned=False)
+    assert not plain["said"] and "feedrun command" in plain["refused"]["malloc"]
+    assert restarted["said"] and restarted["refused"] == {}
+    assert restarted["huge"] > 0.9
+    assert restarted["words"] == plain["words"]
+
+
+def test_a_tuned_process_that_was_not_to_be_says_so(tmp_path):
+    code = COUNTED.replace("malloc=True", "malloc=False")
+    out = python(code, tmp_path)
+    assert out["said"]["malloc"] and "when this process started" in out["said"]["refused"]["malloc"]

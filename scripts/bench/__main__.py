@@ -105,4 +105,6 @@ def _compare(paths: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    if "--no-tuning" not in sys.argv:
+        process.restart()
     sys.exit(main(sys.argv[1:]))

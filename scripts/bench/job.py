@@ -41,4 +41,5 @@ def _compose(first, second):
 
 
 if __name__ == "__main__":
+    process.restart()
     print(*main(sys.argv[1:] == ["cache"]))

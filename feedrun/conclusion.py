@@ -1,6 +1,7 @@
 """The end of a record: arrays, figures, claims with their verdicts, and the summary last."""
 
 import time
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,3 +67,13 @@ def draw(figures: Mapping[str, Any], folder: Path) -> None:
                 folder / f"{stem}.png",
                 lambda part: figure.savefig(part, dpi=110, bbox_inches="tight"),
             )
+
+
+def note_failure(folder: Path, error: BaseException | str) -> None:
+    """Write failure.json: what went wrong, in a line and (if it was raised here) in full."""
+    if isinstance(error, str):
+        line, text = error, ""
+    else:
+        line, text = f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
+    failure = {"error": line, "traceback": text, "when": provenance.now()}
+    store.write_json(folder / "failure.json", failure)

@@ -72,6 +72,7 @@ class _Launcher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[Any]:
         """Run the sweep to its end."""
         points = list(composed(self.loader, self.config, job_overrides))
+        self.check(points)
         choices = self.config.hydra.runtime.choices
         swept = jobs.launch(
             points,
@@ -88,6 +89,11 @@ class _Launcher(Launcher):
     def execute(self) -> Execute:
         """How units are worked off."""
         raise NotImplementedError
+
+    def check(self, points: Sequence[Point]) -> None:
+        """Raise BadInput where this launcher cannot do what a point asks for."""
+        if any(distributed(point) for point in points):
+            raise BadInput("process.distributed needs launcher=slurm, or no sweep at all")
 
 
 class LocalLauncher(_Launcher):
@@ -122,13 +128,24 @@ class SlurmLauncher(_Launcher):
     def __init__(self, *, retries: int, batch: int, **queue: Any):
         super().__init__(retries=retries, batch=batch)
         del queue["submitit_folder"]  # jobs are noted in the folder of the sweep
-        self.queue = {
+        self.queue: dict[str, Any] = {
             k: OmegaConf.to_object(v) if OmegaConf.is_config(v) else v for k, v in queue.items()
         }
 
     def execute(self) -> Execute:
         """See `slurm.run`."""
         return functools.partial(slurm.run, queue=self.queue)
+
+    def check(self, points: Sequence[Point]) -> None:
+        """Several tasks are one run over several processes, or none of them knows of the others."""
+        tasks = int(self.queue["nodes"]) * int(self.queue["tasks_per_node"])
+        if tasks > 1 and any(distributed(point) != "auto" for point in points):
+            raise BadInput(f"{tasks} tasks a job need process.distributed=auto")
+
+
+def distributed(point: Point) -> Any:
+    """What a point says of several processes; checked with all the rest of it later."""
+    return (point.composed.get("process") or {}).get("distributed")
 
 
 def _slurm_settings() -> None:

@@ -165,7 +165,7 @@ def note_crash(folder: Path, line: str) -> None:
     """Leave failure.json in the record of a run that could not do so itself."""
     if not any((folder / name).exists() for name in ("summary.json", "failure.json")):
         folder.mkdir(parents=True, exist_ok=True)
-        runner.note_failure(folder, line)
+        conclusion.note_failure(folder, line)
 
 
 def inline(units: Sequence[Unit], *, folder: Path, settle: Settle, screen: Screen) -> None:

@@ -21,7 +21,18 @@ from feedrun.store import Record
 from feedrun.thinning import Curve
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("data", "stats", "state", "plots", "curves", "scatter", "table", "sections", "main")
+SCRIPTS = (
+    "data",
+    "stats",
+    "state",
+    "plots",
+    "curves",
+    "panels",
+    "scatter",
+    "table",
+    "sections",
+    "main",
+)
 """Our scripts in the order in which they are put together; uPlot comes before them."""
 
 FIGURE_BYTES = 2_100_000

@@ -13,7 +13,7 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import NamedTuple
 
-from feedrun import process, worker
+from feedrun import machine, worker
 from feedrun.batches import Settle, Unit
 from feedrun.live import Screen
 from feedrun.work import Ending
@@ -39,8 +39,8 @@ def places(workers: int | None, units: int) -> list[Place]:
 
     Without a number: one a GPU, or as many as cores and free memory allow.
     """
-    gpus, cores = process.accelerators(), process.cores()
-    fit = len(gpus) or min(len(cores), int(process.free_memory() / MEMORY))
+    gpus, cores = machine.accelerators(), machine.cores()
+    fit = len(gpus) or min(len(cores), int(machine.free_memory() / MEMORY))
     count = max(1, min(workers or fit, units))
     shares = [cores[i % len(cores) :: count] or cores for i in range(count)]
     if not gpus:

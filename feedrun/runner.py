@@ -2,16 +2,13 @@
 
 import contextlib
 import json
-import shutil
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from feedrun import broadcast, hosts, provenance, store
+from feedrun import broadcast, conclusion, hosts, provenance, store
 from feedrun import journal as journals
-from feedrun.conclusion import conclude
 from feedrun.config import Request
 from feedrun.experiment import Journal, Result
 from feedrun.sinks import Sink
@@ -100,7 +97,7 @@ def _claimed(folder: Path, say: Callable[[str], None], *, wait: bool) -> Iterato
             yield
     except OSError:
         if fresh and not store.read_rows(folder / "metrics.jsonl"):
-            _forget(folder)
+            store.forget(folder)
         raise
 
 
@@ -138,7 +135,7 @@ def _carry_out(
             start()
             results = _results(requests, [disk.journal() for disk in disks])
             for request, disk, result in zip(requests, disks, results, strict=True):
-                conclude(request, disk.folder, result, disk)
+                conclusion.conclude(request, disk.folder, result, disk)
     except KeyboardInterrupt as stop:
         how_far = _how_far(disks[0]) if disks else "the beginning"
         raise Interrupted(how_far) from stop
@@ -161,7 +158,7 @@ def _opened(
 ) -> Iterator[journals.DiskJournal]:
     """A record being written: what was there is resumed; what goes wrong is noted in it."""
     if request.settings.force:
-        _empty(folder)
+        store.empty(folder)
     (folder / "failure.json").unlink(missing_ok=True)
     rows = _resumed(folder, say)
     run = provenance.describe(request, folder, process, batch)
@@ -176,7 +173,7 @@ def _opened(
         raise
     except Exception as error:
         if not (folder / "summary.json").exists():
-            note_failure(folder, error)
+            conclusion.note_failure(folder, error)
         raise
     finally:
         disk.close()
@@ -232,32 +229,6 @@ def precision(x64: bool) -> Iterator[None]:
         yield
     finally:
         jax.config.update("jax_enable_x64", before)
-
-
-def _forget(folder: Path) -> None:
-    """Remove a folder in which nothing could be written, and its parents while they are empty."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for parent in (folder.parent, folder.parent.parent):
-        with contextlib.suppress(OSError):
-            parent.rmdir()
-
-
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != ".lock":
-            path.unlink()
-
-
-def note_failure(folder: Path, error: BaseException | str) -> None:
-    """Write failure.json: what went wrong, in a line and (if it was raised here) in full."""
-    if isinstance(error, str):
-        line, text = error, ""
-    else:
-        line, text = f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
-    failure = {"error": line, "traceback": text, "when": provenance.now()}
-    store.write_json(folder / "failure.json", failure)
 
 
 def _how_far(disk: journals.DiskJournal) -> str:

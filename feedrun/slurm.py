@@ -35,12 +35,8 @@ class Remote:
         self.logs = logs
 
     def __call__(self, unit: Unit) -> Ending:
-        with work.logged(self.logs / f"{unit.tasks[0].id}.log"):
-            job, host = os.environ.get("SLURM_JOB_ID"), os.uname().nodename
-            _say(f"--- SLURM job {job} on {host}, process {os.getpid()}")
-            ending = work.attempt(unit.tasks, say=_say, hello=True, trace=_say)
-            _say(f"--- {ending.state} {ending.line}".rstrip())
-        return ending
+        where = f"SLURM job {os.environ.get('SLURM_JOB_ID')} on {os.uname().nodename}"
+        return work.attempt_logged(unit.tasks, self.logs / f"{unit.tasks[0].id}.log", where)
 
     def checkpoint(self, unit: Unit) -> Any:
         """Called before a job is preempted or out of time: it is queued again as it is.
@@ -62,7 +58,7 @@ def run(
 ) -> None:
     """Submit the units as one array, wait for their ends, submit again what is to be retried."""
     executor = _executor(folder / "slurm", queue)
-    waiting = _adopted(units, folder)
+    waiting = _adopted(units, folder, queue["nodes"] * queue["tasks_per_node"])
     if waiting:
         screen.line(f"{len(waiting)} jobs of an earlier command are still in the queue")
     known = {_key(unit) for unit, _ in waiting}
@@ -114,7 +110,7 @@ def _submitted(
     return list(zip(units, jobs, strict=True))
 
 
-def _adopted(units: Sequence[Unit], folder: Path) -> list[tuple[Unit, Any]]:
+def _adopted(units: Sequence[Unit], folder: Path, tasks: int) -> list[tuple[Unit, Any]]:
     """Units whose jobs an earlier launching process submitted and which are still in the queue."""
     import submitit
 
@@ -122,7 +118,7 @@ def _adopted(units: Sequence[Unit], folder: Path) -> list[tuple[Unit, Any]]:
     alive = in_queue(list(noted.values()))
     found = [(unit, noted.get(_key(unit))) for unit in units]
     return [
-        (unit, submitit.SlurmJob(folder=folder / "slurm", job_id=job, tasks=[0]))
+        (unit, submitit.SlurmJob(folder=folder / "slurm", job_id=job, tasks=list(range(tasks))))
         for unit, job in found
         if job in alive
     ]
@@ -196,7 +192,3 @@ def _fate(job: Any) -> str:
     words = dict(word.split("=", 1) for word in done.stdout.split() if "=" in word)
     state, code = words.get("JobState", "unknown"), words.get("ExitCode", "unknown")
     return f"SLURM job {job.job_id} left no result: state {state}, exit code:signal {code}"
-
-
-def _say(line: str) -> None:
-    os.write(1, f"{line}\n".encode())

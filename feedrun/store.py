@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -172,6 +173,23 @@ def set_aside(folder: Path) -> Path:
         if path.name != ".lock":
             path.rename(aside / path.name)
     return aside
+
+
+def forget(folder: Path) -> None:
+    """Remove a folder in which nothing could be written, and its parents while they are empty."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for parent in (folder.parent, folder.parent.parent):
+        with contextlib.suppress(OSError):
+            parent.rmdir()
+
+
+def empty(folder: Path) -> None:
+    """Remove all that lies in a record's folder but its lock."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != ".lock":
+            path.unlink()
 
 
 def _try_lock(handle: Any) -> bool:

@@ -69,7 +69,7 @@ def state(folder: Path) -> State:
 
     "stopped" is a run that was interrupted or killed: the same command resumes it.
     """
-    if (folder / "summary.json").exists():
+    if store.finished(folder):
         return State("done")
     if store.held(folder):
         return State("running", progress=_read_or(folder / "progress.json", {}))

@@ -121,6 +121,19 @@ def one_line(error: Exception) -> str:
     return text if readable else f"{type(error).__name__}: {text}"
 
 
+def attempt_logged(tasks: Sequence[Task], log: Path, where: str) -> Ending:
+    """An attempt in a process of its own, `where`: all that it says goes into its job's log."""
+    with logged(log):
+        _say(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {where}, process {os.getpid()}")
+        ending = attempt(tasks, say=_say, hello=True, trace=_say)
+        _say(f"--- {ending.state} {ending.line}".rstrip())
+    return ending
+
+
+def _say(line: str) -> None:
+    os.write(1, f"{line}\n".encode())
+
+
 @contextlib.contextmanager
 def logged(path: Path) -> Iterator[None]:
     """Append all that this process and its children print to a file, for a while."""

@@ -6,10 +6,8 @@ Importing this module imports nothing heavy, so that a worker is set up before j
 import contextlib
 import os
 import signal
-import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from feedrun import process, work
 
@@ -30,20 +28,8 @@ def main(
     with contextlib.suppress(EOFError, KeyboardInterrupt, OSError):
         while True:
             tasks, log = pipe.recv()
-            pipe.send(_attempt(tasks, log))
+            pipe.send(work.attempt_logged(tasks, log, "worker"))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _attempt(tasks: Sequence[work.Task], log: Path) -> work.Ending:
-    with work.logged(log):
-        _say(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} process {os.getpid()}")
-        ending = work.attempt(tasks, say=_say, hello=True, trace=_say)
-        _say(f"--- {ending.state} {ending.line}".rstrip())
-    return ending
-
-
-def _say(line: str) -> None:
-    os.write(1, f"{line}\n".encode())  # the job's log: see `work.logged`
 
 
 def _terminated(number: int, frame: object) -> None:

@@ -4,19 +4,19 @@ import signal
 
 import pytest
 
-from feedrun import pool, process
+from feedrun import machine, pool
 
 
 @pytest.fixture
-def machine(monkeypatch):
+def pretend(monkeypatch):
     """Pretend a machine of so many cores, GPUs and GiB of free memory."""
 
-    def pretend(cores, gpus=0, memory=100.0):
-        monkeypatch.setattr(process, "cores", lambda: list(range(cores)))
-        monkeypatch.setattr(process, "accelerators", lambda: [str(k) for k in range(gpus)])
-        monkeypatch.setattr(process, "free_memory", lambda: memory)
+    def have(cores, gpus=0, memory=100.0):
+        monkeypatch.setattr(machine, "cores", lambda: list(range(cores)))
+        monkeypatch.setattr(machine, "accelerators", lambda: [str(k) for k in range(gpus)])
+        monkeypatch.setattr(machine, "free_memory", lambda: memory)
 
-    return pretend
+    return have
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,13 @@ def machine(monkeypatch):
         ({"cores": 2}, 5, 10, 5),
     ],
 )
-def test_as_many_workers_as_fit_or_as_asked_for(have, workers, units, count, machine):
-    machine(**have)
+def test_as_many_workers_as_fit_or_as_asked_for(have, workers, units, count, pretend):
+    pretend(**have)
     assert len(pool.places(workers, units)) == count
 
 
-def test_cores_are_shared_out_and_gpus_taken_in_turn(machine):
-    machine(cores=5, gpus=2)
+def test_cores_are_shared_out_and_gpus_taken_in_turn(pretend):
+    pretend(cores=5, gpus=2)
     places = pool.places(3, 10)
     assert sorted(core for place in places for core in place.cores) == [0, 1, 2, 3, 4]
     assert [place.gpu for place in places] == ["0", "1", "0"]
@@ -45,8 +45,8 @@ def test_cores_are_shared_out_and_gpus_taken_in_turn(machine):
     assert not any(place.shares for place in pool.places(2, 10))
 
 
-def test_more_workers_than_cores_still_have_one_each(machine):
-    machine(cores=2)
+def test_more_workers_than_cores_still_have_one_each(pretend):
+    pretend(cores=2)
     assert [place.cores for place in pool.places(5, 9)] == [[0], [1], [0], [1], [0]]
 
 
@@ -58,6 +58,6 @@ def test_death_is_put_into_words():
 
 def test_gpus_hidden_by_the_environment_are_not_counted(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
-    assert process.accelerators() == ["2", "5"]
+    assert machine.accelerators() == ["2", "5"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert process.accelerators() == []
+    assert machine.accelerators() == []

@@ -240,6 +240,14 @@ def test_grids_of_hydra_work(words, count, tmp_path, here):
         (["experiment=lab", "launcher.workers=0"], "launcher.workers: expected a whole number"),
         (["experiment=lab", "launcher.retries=-1"], "launcher.retries: expected a whole number"),
         (["experiment=lab", "batch=0"], "launcher.batch: expected a whole number"),
+        (
+            ["experiment=lab", "process.distributed=auto"],
+            "process.distributed needs launcher=slurm",
+        ),
+        (
+            ["experiment=lab", "launcher=slurm", "launcher.tasks_per_node=2"],
+            "2 tasks a job need process.distributed=auto",
+        ),
         (["experiment=lab", "launcher.timeout=-3"], "launcher.timeout: expected seconds"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from feedrun import process
+from feedrun import machine
 from scripts.bench import ceilings
 from scripts.bench.case import Case, Contestant, Gate
 
@@ -118,7 +118,7 @@ def _first_call(case: Case, inputs: Any, contestant: Contestant):
 
 def _timed(calls: Mapping[str, tuple[Callable[[], Any], float]], rounds: int):
     """Seconds of each call by round (A, B, C, A, B, C, ...), cores used, load by others."""
-    clock = process.clock()
+    clock = machine.clock()
     first = {name: _time(call, 1) for name, (call, _) in calls.items()}
     repeats = {name: max(1, int(np.ceil(INNER / wall))) for name, (wall, _) in first.items()}
     turns = [first] if set(repeats.values()) == {1} else []
@@ -129,7 +129,7 @@ def _timed(calls: Mapping[str, tuple[Callable[[], Any], float]], rounds: int):
         for name, (_, share) in calls.items()
     }
     cores = {name: float(np.mean([t[name][1] / t[name][0] for t in turns])) for name in calls}
-    return seconds, cores, process.other_load(clock) if clock else None
+    return seconds, cores, machine.other_load(clock) if clock else None
 
 
 def _time(call: Callable[[], Any], repeats: int) -> tuple[float, float]:

@@ -89,7 +89,7 @@ def test_preempted_job_is_queued_again_and_ends_as_if_nothing_had_happened(tmp_p
     code, out, err = finished(process)
     assert code == 0 and "2 jobs: 2 done" in out, err
     log = (folder / "logs" / f"{path.parent.name}.log").read_text()
-    assert log.count("--- SLURM job") == 2 and "resuming from train" in log
+    assert log.count(" SLURM job ") == 2 and "resuming from train" in log
 
     solo = tmp_path / "solo"
     solo.mkdir()

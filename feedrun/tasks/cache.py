@@ -27,9 +27,9 @@ def cached(name: str, settings: Mapping[str, object], make: Callable[[], Arrays]
     """
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     path = folder() / f"{name}-{digest[:16]}.npz"
-    with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
-        with np.load(path) as stored:
-            return dict(stored)
+    torn = contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile)
+    with torn, np.load(path) as stored:
+        return dict(stored)
     arrays = make()
     with contextlib.suppress(OSError):
         _write(path, arrays)

@@ -187,9 +187,9 @@ def _written(levels: list[Level], symbols: list[np.ndarray], lengths: np.ndarray
         flat[place] = np.where(level.operator, FIRST_OPERATOR, 1) + symbol
         opened = place[level.operator]
         flat[opened + size[level.operator] - 1] = CLOSE
-        if opened.size:
-            before = np.cumsum(sizes[depth + 1]) - sizes[depth + 1]
-            place = np.repeat(opened + 1 - before[_starts(level)], level.counts) + before
+        below = sizes[depth + 1] if depth + 1 < len(sizes) else np.empty(0, int)
+        before = np.cumsum(below) - below
+        place = np.repeat(opened + 1 - before[_starts(level)], level.counts) + before
     return flat
 
 

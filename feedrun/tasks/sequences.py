@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-
 BYTES = PIXELS = 257  # 256 values and padding
 
 

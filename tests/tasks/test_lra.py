@@ -26,7 +26,7 @@ def packages():
 
 
 def load(task, folder=None, **options):
-    options = SIZES | {"length": LENGTHS[task]} | options
+    options = SIZES | {"length": LENGTHS.get(task, 64)} | options
     return lra.load(task, folder=folder, **options)
 
 
@@ -57,7 +57,7 @@ def test_splits_have_their_sizes_valid_ids_and_no_example_in_common(task, packag
         there = np.arange(LENGTHS[task]) < split.lengths[..., None]
         assert (split.tokens[there] > 0).all() and not split.tokens[~there].any()
         assert split.tokens.max() < data.vocabulary
-        assert 0 <= split.labels.min() and split.labels.max() < data.classes
+        assert split.labels.min() >= 0 and split.labels.max() < data.classes
         rows.append({row.tobytes() for row in split.tokens})
     assert sum(map(len, rows)) == len(set.union(*rows)) == sum(SIZES.values())
 
@@ -91,7 +91,7 @@ def test_long_rows_are_refused_or_cut_and_counted_and_empty_ones_refused():
     rows = [np.array([1, 2, 3], np.uint8), np.array([4], np.uint8)]
     tokens, lengths, cut = sequences.pad(rows, length=2, truncate=True)
     assert tokens.tolist() == [[1, 2], [4, 0]] and lengths.tolist() == [2, 1] and cut == 1
-    with pytest.raises(ValueError, match="1 of 2 sequences are longer than length=2, .* has 3"):
+    with pytest.raises(ValueError, match=r"1 of 2 sequences are longer than length=2, .* has 3"):
         sequences.pad(rows, length=2, truncate=False)
     with pytest.raises(ValueError, match="1 of 3 sequences are empty"):
         sequences.pad([*rows, rows[0][:0]], length=3, truncate=False)
@@ -142,7 +142,9 @@ def test_imdb_says_what_is_missing_too_few_too_long_or_empty(tmp_path):
     assert "has 10 examples, not 48" in error("text", tmp_path)
     few = {"train": 8, "valid": 2, "test": 10}
     assert "longer than length=10" in error("text", tmp_path, **few, length=10)
-    assert "20 sequences cut to 10" in load("text", tmp_path, **few, length=10, truncate=True).source
+    assert (
+        "20 sequences cut to 10" in load("text", tmp_path, **few, length=10, truncate=True).source
+    )
     (tmp_path / "aclImdb/test/neg/0_1.txt").write_bytes(b"")
     assert "1 of 10 reviews" in error("text", tmp_path, **few, length=40)
     for path in (tmp_path / "aclImdb/test/pos").iterdir():
@@ -169,7 +171,7 @@ def write_aan(folder, lines=4):
     folder.mkdir(parents=True)
     for name in retrieval.FILES:
         rows = [
-            b"%d.0\tP00-%04d\tP01-%04d\tfirst \"%d\tsecond %d \xff" % (i % 2, i, i, i, i)
+            b'%d.0\tP00-%04d\tP01-%04d\tfirst "%d\tsecond %d \xff' % (i % 2, i, i, i, i)
             for i in range(lines)
         ]
         (folder / name).write_bytes(b"\n".join([b"1.0\tA\tB\t\tno text", *rows]) + b"\n")

@@ -144,7 +144,7 @@ def write(folder, *, count=10):
         lines = []
         for n in range(count):
             path = folder / f"imgs/{batch}/sample_{n}.png"
-            Image.fromarray(np.full((32, 32), 10 * n + batch, np.uint8)).save(path)
+            Image.fromarray(np.full((32, 32), 10 * n + batch % 7, np.uint8)).save(path)
             lines.append(f"imgs/{batch} sample_{n}.png {n} {n % 2} 1.0 14 4 2 0.5 1 1")
         (folder / f"metadata/{batch}.npy").write_text("\n".join(lines) + "\n")
     (folder / "imgs/0/sample_3.png").write_bytes(b"")
@@ -156,8 +156,8 @@ def test_published_images_are_split_in_their_order_and_the_empty_one_is_left_out
     values = [split.tokens[:, 0] - 1 for split in task[:3]]
     for split, value in zip(task[:3], values, strict=True):
         np.testing.assert_array_equal(value // 10 % 2, split.labels)
-    assert sorted(values[1]) == [10 + 10 * n for n in (4, 5, 6)]  # batch 10 comes last
-    assert sorted(values[2]) == [10 + 10 * n for n in (7, 8, 9)]
+    assert sorted(values[1]) == [3 + 10 * n for n in (4, 5, 6)]  # batch 10 comes last
+    assert sorted(values[2]) == [3 + 10 * n for n in (7, 8, 9)]
     assert "1 unreadable images left out" in task.source
     with pytest.raises(ValueError, match="has 23 images of a split, not 24"):
         lra.load("pathfinder", folder=tmp_path, length=1024, train=24, valid=3, test=3)

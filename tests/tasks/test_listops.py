@@ -1,6 +1,7 @@
 """ListOps: labels by a slow evaluator of text, shapes by the published grammar, one tree a time."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from feedrun.tasks import listops, lra
 
 LIMITS = {"shortest": 20, "longest": 120, "max_depth": 6, "max_args": 5}
-SMALL = {"length": 64, "train": 3, "valid": 2, "test": 2}
+SMALL: dict[str, Any] = {"length": 64, "train": 3, "valid": 2, "test": 2}
 
 
 @pytest.fixture(autouse=True)

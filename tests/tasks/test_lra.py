@@ -1,13 +1,14 @@
 """Long Range Arena's data: every task without a download, and its published files in miniature."""
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
 
 from feedrun.tasks import cache, image, images, lra, retrieval, sequences, sourcecode
 
-SIZES = {"train": 40, "valid": 8, "test": 12}
+SIZES: dict[str, Any] = {"train": 40, "valid": 8, "test": 12}
 LENGTHS = {"listops": 64, "text": 256, "retrieval": 256, "image": 256, "pathfinder": 1024}
 UNPACKED = ("", "lra_release", "lra_release/lra_release")
 

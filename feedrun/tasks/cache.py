@@ -40,5 +40,5 @@ def _write(path: Path, arrays: Arrays) -> None:
     """Write by rename: another process sees the whole file or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
-        np.savez(part, **arrays)
+        np.savez(part, allow_pickle=False, **arrays)
     Path(part.name).replace(path)

@@ -251,7 +251,8 @@ def _published(
         parts.append(Sequences(tokens, lengths, labels[chosen]))
         cut += cuts
     source = f"ListOps as published in lra_release{release.cut_note(cut, length)}"
-    return SequenceTask(*parts, VOCABULARY, 10, source)
+    train, valid, test = parts
+    return SequenceTask(train, valid, test, VOCABULARY, 10, source)
 
 
 def read(path: Path) -> Expressions:

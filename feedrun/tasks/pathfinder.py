@@ -130,7 +130,8 @@ def _published(
         parts.append(pixels(np.stack(images), np.array(taken)))
     note = f"; {broken} unreadable images left out" if broken else ""
     source = f"Pathfinder {side}x{side}, {difficulty}, as published in lra_release{note}"
-    return SequenceTask(*parts, PIXELS, 2, source)
+    train, valid, test = parts
+    return SequenceTask(train, valid, test, PIXELS, 2, source)
 
 
 def _lines(metadata: Path) -> list[tuple[str, int]]:

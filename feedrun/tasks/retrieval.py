@@ -50,7 +50,8 @@ def load(
         cut += cuts
     without = f"; {empty} pairs without text left out" if empty else ""
     source = f"AAN pairs as published in lra_release{release.cut_note(cut, length)}{without}"
-    return SequenceTask(*parts, BYTES, 2, source)
+    train, valid, test = parts
+    return SequenceTask(train, valid, test, BYTES, 2, source)
 
 
 def read(path: Path) -> Iterator[tuple[int, bytes, bytes]]:
@@ -75,7 +76,8 @@ def _same_file(counts: tuple[int, int, int], *, length: int, seed: int) -> Seque
         rows = [as_ids(piece.text) for pair in _pick(split, labels, rng) for piece in pair]
         parts.append(_pairs(rows, labels.tolist(), length=length, truncate=False, what="pairs")[0])
     source = f"are two pieces of one source file? ({sourcecode.described(found)})"
-    return SequenceTask(*parts, BYTES, 2, source)
+    train, valid, test = parts
+    return SequenceTask(train, valid, test, BYTES, 2, source)
 
 
 def _pick(

@@ -98,7 +98,7 @@ def _pair(rng: np.random.Generator, size: int, settings: Settings) -> list[Snake
     low = frame - solid[kind[0]].min(axis=1)
     room = settings.side - frame - solid[kind[0]].max(axis=1) - low
     start = low + np.floor(rng.random((size, 2)) * np.maximum(room, 0)).astype(int)
-    start[(room < 1).any(axis=1)] = -2 * settings.side  # too long in this direction: nowhere
+    start[np.any(room < 1, axis=1)] = -2 * settings.side  # too long in this direction: nowhere
     turn = np.deg2rad(rng.integers(0, 360, size))
     away = settings.seed_distance * np.stack([np.sin(turn), np.cos(turn)], axis=-1)
     other = np.rint(start + away).astype(int)
@@ -162,7 +162,7 @@ def _grow(
 
 def _fits(snake: Snake, settings: Settings) -> np.ndarray:
     places = np.stack([snake.start, snake.start + paddles(settings).head[snake.kind], snake.pivot])
-    return ((places >= 0) & (places < settings.side)).all(axis=(0, -1))
+    return np.all((places >= 0) & (places < settings.side), axis=(0, -1))
 
 
 def _extend(
@@ -203,7 +203,7 @@ def _choices(rng: np.random.Generator, chances: np.ndarray) -> np.ndarray:
 
 def _clear(mask: np.ndarray, rows: np.ndarray, snake: Snake, layer: Layer) -> np.ndarray:
     there = mask.reshape(-1)[_places(mask, rows, snake, layer)].astype(np.int16)
-    return (there + layer.value[snake.kind] < CROSSING).all(axis=1)
+    return np.all(there + layer.value[snake.kind] < CROSSING, axis=1)
 
 
 def _occupy(canvas: Canvas, rows: np.ndarray, snake: Snake, settings: Settings) -> None:

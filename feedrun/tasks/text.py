@@ -42,7 +42,8 @@ def load(
             parts.append(Sequences(tokens, lengths, labels))
             cut += cuts
     source = f"IMDb reviews as bytes (aclImdb){release.cut_note(cut, length)}"
-    return SequenceTask(*parts, BYTES, 2, source)
+    train, valid, test = parts
+    return SequenceTask(train, valid, test, BYTES, 2, source)
 
 
 def _packages(counts: tuple[int, int, int], *, length: int, seed: int) -> SequenceTask:

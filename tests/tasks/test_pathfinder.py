@@ -129,7 +129,7 @@ def test_a_sheet_has_the_labels_side_by_side():
 
 def test_wrong_sizes_and_difficulties_are_refused():
     with pytest.raises(ValueError, match="1024, 4096 or 16384"):
-        lra.load("pathfinder", **SMALL | {"length": 1000})
+        lra.load("pathfinder", length=1000, train=1, valid=1, test=1)
     with pytest.raises(ValueError, match="no difficulty 'harder'"):
         lra.load("pathfinder", difficulty="harder", **SMALL)
 

@@ -78,8 +78,8 @@ def test_shapes_are_distributed_as_those_of_the_published_rejection():
             trees.append(tree)
     ours = [(len(row), *depth_and_arguments(row)) for row in rows]
     columns = [
-        np.array([(size, depth, len(counts), float(np.mean(counts))) for size, depth, counts in some])
-        for some in (ours, trees)
+        np.array([(size, depth, len(counts), float(np.mean(counts))) for size, depth, counts in own])
+        for own in (ours, trees)
     ]
     mean, expected = (np.mean(column, axis=0) for column in columns)
     error = np.sqrt(sum(np.var(column, axis=0) for column in columns) / 3000)

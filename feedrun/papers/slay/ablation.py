@@ -17,6 +17,16 @@ from feedrun.experiment import Journal
 from feedrun.papers.slay import fidelity
 from feedrun.papers.slay.attends import Sizes
 
+PUBLISHED = {
+    "laplace": (0.5870, 0.5417, 0.4850),
+    "slay": (0.6626, 0.5667, 0.4939),
+    "hadamard": (0.8237, 0.6609, 0.6793),
+    "slay_nystroem": (22.9, 61.7, 28.2),
+    "slay_tensor_sketch": (4.74e5, 2.14e5, 4.62e5),
+    "slay_maclaurin": (2.20e6, 1.72e6, 1.77e6),
+}
+"""Relative errors in the paper's appendix: small, medium, large; also in published.yaml."""
+
 
 class Shape(NamedTuple):
     """What the layer is, apart from its length."""
@@ -66,19 +76,34 @@ def _linear(layer: Layer, i: int, x: Any) -> Any:
     return x @ layer.weights[i] + layer.biases[i][None, None]
 
 
-@partial(jax.jit, static_argnames=("name", "tokens", "sizes", "shape"))
-def outputs(
-    keys: Key[Array, "R"], *, name: str, tokens: int, sizes: Sizes, shape: Shape
-) -> Float[Array, "R B T D"]:
-    """The layer's output for every seed: layers and inputs depend on the seeds alone."""
+@partial(jax.jit, static_argnames=("tokens", "shape"))
+def draw(
+    keys: Key[Array, "R"], *, tokens: int, shape: Shape
+) -> tuple[Layer, Float[Array, "R B T D"]]:
+    """A layer and an input for every seed."""
 
     def one(key):
-        layer_key, input_key, draw_key = jax.random.split(key, 3)
+        layer_key, input_key = jax.random.split(key)
         x = jax.random.normal(input_key, (shape.batch, tokens, shape.embed))
-        head_keys = jax.random.split(draw_key, shape.heads)
-        return apply(start(layer_key, shape.embed), head_keys, x, name=name, sizes=sizes)
+        return start(layer_key, shape.embed), x
 
-    return jax.lax.map(one, keys)
+    return jax.vmap(one)(keys)
+
+
+@partial(jax.jit, static_argnames=("heads", "name", "sizes"))
+def outputs(
+    key: Key[Array, ""],
+    layers: Layer,
+    x: Float[Array, "R B T D"],
+    *,
+    heads: int,
+    name: str,
+    sizes: Sizes,
+) -> Float[Array, "R B T D"]:
+    """The output of every seed's layer under one mechanism."""
+    keys = jax.random.split(key, (len(x), heads))
+    one = partial(apply, name=name, sizes=sizes)
+    return jax.lax.map(lambda seed: one(seed[1], seed[0], seed[2]), (keys, layers, x))
 
 
 def table(
@@ -89,28 +114,28 @@ def table(
     *,
     repeats: int,
     journal: Journal,
+    progress: fidelity.Progress,
 ) -> np.ndarray:
-    """Relative error and cosine, (column, name, 2, seed)."""
+    """Relative error and cosine, (column, name, 2, seed); finished numbers are checkpointed."""
     found = np.zeros((len(columns), len(names), 2, repeats))
-    total = len(columns) * len(names)
     done, found = journal.restore(found) or (0, found)
-    for i, (column, own_key) in enumerate(
-        zip(columns, jax.random.split(key, len(columns)), strict=True)
-    ):
-        if done >= (i + 1) * len(names):
-            continue
-        setting = {"tokens": column.tokens, "sizes": column.sizes, "shape": shape}
-        keys = jax.random.split(own_key, repeats)
-        truth = np.asarray(outputs(keys, name="yat", **setting))[None]
+    for i, column in enumerate(columns):
+        draw_key, attend_key = jax.random.split(fidelity.own_key(key, column.label))
+        data = draw(jax.random.split(draw_key, repeats), tokens=column.tokens, shape=shape)
+        run = partial(_output, attend_key, data, heads=shape.heads, sizes=column.sizes)
+        truth = run("yat")
         for j, name in enumerate(names):
             step = i * len(names) + j + 1
-            if step <= done:
-                continue
-            out = np.asarray(outputs(keys, name=name, **setting))[None]
-            found[i, j] = fidelity.compare(out, truth)[:, 0]
-            journal.save(step, found, final=step == total)
-            journal.progress(step, total)
+            if step > done:
+                found[i, j] = fidelity.compare(run(name), truth)[:, 0]
+                journal.save(step, found, final=step == len(columns) * len(names))
+            progress()
     return found
+
+
+def _output(key, data, name: str, **setting: Any) -> np.ndarray:
+    """One mechanism's outputs, with an axis in front as `fidelity.compare` wants it."""
+    return np.asarray(outputs(fidelity.own_key(key, name), *data, name=name, **setting))[None]
 
 
 def summary(

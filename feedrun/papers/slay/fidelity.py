@@ -16,14 +16,16 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from feedrun.experiment import Journal
-from feedrun.maths import kernel_sums
 from feedrun.maths.linear_attention import quadratic_attention
 from feedrun.papers.slay import attends, theory
-from feedrun.papers.slay.attends import ATTENDS, DELTA, KERNELS, Sizes
+from feedrun.papers.slay.attends import ATTENDS, DELTA, Sizes
 
 DATA = ("gaussian", "correlated")
 TARGETS = ("yat", "softmax")
 MEASURES = ("error", "cosine")
+
+Progress = Callable[[], None]
+"""Called once for each finished row."""
 
 
 class Heads(NamedTuple):
@@ -72,14 +74,6 @@ def attention(
         cosines = attends.unit(q) @ attends.unit(k).T
         return LIMITS[name](cosines, sizes.eps)
 
-    return quadratic_attention(weights, q, k, v, causal=True, delta=DELTA)
-
-
-def by_scores(
-    name: str, key: Key[Array, ""], sizes: Sizes, q: Any, k: Any, v: Any
-) -> Float[Array, "T E"]:
-    """The same of one of KERNELS from all scores at once: cheaper where features are many."""
-    weights = partial(kernel_sums.scores, KERNELS[name](key, q.shape[1], sizes))
     return quadratic_attention(weights, q, k, v, causal=True, delta=DELTA)
 
 
@@ -137,60 +131,33 @@ def own_key(key: Key[Array, ""], label: str) -> Key[Array, ""]:
 
 
 def table(
-    key: Key[Array, ""], data: Heads, rows: Sequence[Row], journal: Journal
-) -> dict[str, np.ndarray]:
-    """label -> (targets, measures, N, R); a finished row is checkpointed."""
-    truths = [
-        np.asarray(outputs(own_key(key, name), data, name=name, sizes=rows[0].sizes))
-        for name in TARGETS
-    ]
+    key: Key[Array, ""], data: Heads, rows: Sequence[Row], journal: Journal, progress: Progress
+) -> np.ndarray:
+    """Errors and cosines, (row, target, measure, N, R); finished rows are checkpointed."""
+    truths = [output(key, data, Row(name, name, rows[0].sizes)) for name in TARGETS]
     found = np.zeros((len(rows), len(TARGETS), len(MEASURES), *data.v.shape[:2]))
     done, found = journal.restore(found) or (0, found)
     for step, row in enumerate(rows):
-        if step < done:
-            continue
-        out = np.asarray(
-            outputs(own_key(key, row.label), data, name=row.name, sizes=row.sizes)
-        )
-        found[step] = [compare(out, truth) for truth in truths]
-        journal.log(step + 1, {f"error_{row.label}": found[step, 0, 0, 0].tolist()})
-        journal.save(step + 1, found, final=step + 1 == len(rows))
-        journal.progress(step + 1, len(rows))
-    return {row.label: found[i] for i, row in enumerate(rows)}
+        if step >= done:
+            out = output(key, data, row)
+            found[step] = [compare(out, truth) for truth in truths]
+            journal.save(step + 1, found, final=step + 1 == len(rows))
+        progress()
+    return found
 
 
-def summary(found: dict[str, np.ndarray]) -> dict[str, list[float]]:
+def output(key, data: Heads, row: Row, how: Callable = attention) -> np.ndarray:
+    """One row's outputs on the host; `how` as in `outputs`."""
+    named = {"name": row.name, "sizes": row.sizes, "how": how}
+    return np.asarray(outputs(own_key(key, row.label), data, **named))
+
+
+def summary(found: np.ndarray, rows: Sequence[Row]) -> dict[str, list[float]]:
     """TARGET_MEASURE_DATA_label -> one number a seed."""
     return {
-        f"{target}_{measure}_{data}_{label}": values[i, j, n].tolist()
-        for label, values in found.items()
+        f"{target}_{measure}_{kind}_{row.label}": values[i, j, n].tolist()
+        for row, values in zip(rows, found, strict=True)
         for i, target in enumerate(TARGETS)
         for j, measure in enumerate(MEASURES)
-        for n, data in enumerate(DATA)
+        for n, kind in enumerate(DATA)
     }
-
-
-def by_nodes(
-    key: Key[Array, ""],
-    data: Heads,
-    nodes: Sequence[int],
-    budgets: Sequence[int],
-    eps: float,
-    journal: Journal,
-) -> np.ndarray:
-    """Errors of exact x^2 times positive features, `budget // R` a node: (R, budget, N, seed)."""
-    plain = Sizes(nodes=1, prf=1, poly=1, eps=eps)
-    truth = np.asarray(outputs(own_key(key, "yat"), data, name="yat", sizes=plain))
-    found = np.zeros((len(nodes), len(budgets), *data.v.shape[:2]))
-    total = found.shape[0] * found.shape[1]
-    done, found = journal.restore(found) or (0, found)
-    for step, (i, j) in enumerate(np.ndindex(*found.shape[:2])):
-        if step < done:
-            continue
-        sizes = plain._replace(nodes=nodes[i], prf=budgets[j] // nodes[i])
-        draw_key = own_key(key, f"{nodes[i]} {budgets[j]}")
-        out = outputs(draw_key, data, name="square_prf", sizes=sizes, how=by_scores)
-        found[i, j] = compare(np.asarray(out), truth)[0]
-        journal.save(step + 1, found, final=step + 1 == total)
-        journal.progress(step + 1, total)
-    return found

@@ -66,7 +66,9 @@ def bounds(points: int) -> dict[str, float]:
     """T3 on a grid of `points` cosines that has -1, 0 and 1 and grows dense where slopes peak."""
     lowest, peak, slope, tangential = [], [], [], []
     for eps in (1e-3, 1e-2):
-        x = np.concatenate([np.linspace(-1, 1, points | 1), 1 - eps * np.geomspace(1e-3, 1, points)])
+        x = np.concatenate(
+            [np.linspace(-1, 1, points | 1), 1 - eps * np.geomspace(1e-3, 1, points)]
+        )
         K = kernel(x, eps)
         lowest.append(K.min())
         peak.append(abs(K.max() * eps - 1))

@@ -7,20 +7,14 @@ digit of the specification's own numbers (T23), and, for orderings, differences 
 Ties (T20) are decided by the interval of the difference over seeds.
 """
 
-from feedrun.experiment import Claim, Origin
-from feedrun.papers.slay import needle
+from feedrun.experiment import Claim
+from feedrun.papers.slay import needle, output_claims
 
 ROUNDING = 1e-12
 
 
-def _claim(
-    name: str, statement: str, source: str, origin: Origin, metric: str, **bounds: float
-) -> Claim:
-    return Claim(name, statement, source, origin, metric, **bounds)
-
-
 IDENTITIES = (
-    _claim(
+    Claim(
         "integral_form",
         "K(x) = x^2 / (C - 2x) is int e^{-Cs} x^2 e^{2sx} ds: relative error",
         "sec. 3, T1",
@@ -28,7 +22,7 @@ IDENTITIES = (
         "integral_error",
         high=1e-10,
     ),
-    _claim(
+    Claim(
         "signed_integral",
         "K is C^2/4 int e^{-Cs} e^{2sx} ds - C/4 - x/2: absolute error",
         "T2",
@@ -36,10 +30,8 @@ IDENTITIES = (
         "signed_integral_error",
         high=1e-12,
     ),
-    _claim(
-        "kernel_floor", "min K is 0", "bounds, T3", "paper", "kernel_lowest", low=0.0, high=0.0
-    ),
-    _claim(
+    Claim("kernel_floor", "min K is 0", "bounds, T3", "paper", "kernel_lowest", low=0.0, high=0.0),
+    Claim(
         "kernel_peak",
         "max K is 1/eps, at x = 1: relative error",
         "bounds, T3",
@@ -47,7 +39,7 @@ IDENTITIES = (
         "kernel_peak_error",
         high=ROUNDING,
     ),
-    _claim(
+    Claim(
         "gradient_bound",
         "max |grad K| is 2 (1 + eps) / eps^2: relative error",
         "T3",
@@ -55,7 +47,7 @@ IDENTITIES = (
         "slope_error",
         high=ROUNDING,
     ),
-    _claim(
+    Claim(
         "tangential_bound",
         "along the sphere max |grad K| is 0.65 eps^{-3/2}: relative error at eps <= 0.01",
         "T3",
@@ -63,7 +55,7 @@ IDENTITIES = (
         "tangential_error",
         high=0.01,
     ),
-    _claim(
+    Claim(
         "kernel_definite",
         "K and K_R are positive definite: least eigenvalue of Grams over the largest",
         "sec. 3, T4",
@@ -71,7 +63,7 @@ IDENTITIES = (
         "definiteness",
         low=-1e-12,
     ),
-    _claim(
+    Claim(
         "features_definite",
         "so are estimates by anchors and by the exact square, times positive features",
         "sec. 3, T4",
@@ -79,7 +71,7 @@ IDENTITIES = (
         "definiteness_features",
         low=-1e-12,
     ),
-    _claim(
+    Claim(
         "one_sided",
         "K_R never exceeds K and rises with R: least relative rise",
         "T5",
@@ -87,7 +79,7 @@ IDENTITIES = (
         "least_rise",
         low=-ROUNDING,
     ),
-    _claim(
+    Claim(
         "node_rate",
         "a node shrinks the error of K_R by (x / (C - x))^2: largest relative deviation",
         "T6",
@@ -95,7 +87,7 @@ IDENTITIES = (
         "rate_error",
         high=0.10,
     ),
-    _claim(
+    Claim(
         "quadrature_figure",
         "the paper's seven mean errors of K_R on [-0.9, 0.9]: largest difference",
         "quadrature figure, T7",
@@ -103,7 +95,7 @@ IDENTITIES = (
         "quadrature_published_error",
         high=1e-9,
     ),
-    _claim(
+    Claim(
         "peak_missing",
         "convergence is not uniform: relative error at x = 1 for R <= 3, eps <= 0.01 at least .95",
         "against sec. 3, T8",
@@ -111,7 +103,7 @@ IDENTITIES = (
         "peak_error",
         low=0.95,
     ),
-    _claim(
+    Claim(
         "anchor_design",
         "on spherical designs the anchor kernel is (1 + 2x^2) / (d (d + 2)): relative error",
         "T12",
@@ -119,7 +111,7 @@ IDENTITIES = (
         "design_error",
         high=ROUNDING,
     ),
-    _claim(
+    Claim(
         "quadrature_dominates",
         "the random features add less error than the quadrature: at D = 16, R = 2, x = 1/2 "
         "their deviation over its bias",
@@ -133,7 +125,7 @@ IDENTITIES = (
 
 def _needle(name: str, words: str) -> Claim:
     numbers = " / ".join(f"{mass:g}" for mass in needle.EXPECTED[name])
-    return _claim(
+    return Claim(
         f"needle_{name}",
         f"one key at x = .8 / .95 / 1 among 1023 random ones gets {numbers} of {words}: error",
         "T23",
@@ -151,7 +143,7 @@ NEEDLE = (
 )
 
 SAMPLED = (
-    _claim(
+    Claim(
         "features_unbiased",
         "positive features have mean e^{2sx}: largest deviation in standard errors",
         "sec. 3, T9",
@@ -159,7 +151,7 @@ SAMPLED = (
         "prf_deviation",
         high=4.0,
     ),
-    _claim(
+    Claim(
         "features_variance",
         "their relative variance is e^{4s(1+x)} - 1 in any dimension: largest relative error",
         "T9",
@@ -167,7 +159,7 @@ SAMPLED = (
         "prf_variance_error",
         high=0.10,
     ),
-    _claim(
+    Claim(
         "monte_carlo_rate",
         "the error falls like D^{-1/2}: slope of log error in log D",
         "T10",
@@ -176,7 +168,7 @@ SAMPLED = (
         low=-0.55,
         high=-0.45,
     ),
-    _claim(
+    Claim(
         "orthogonal_unbiased",
         "orthogonal features are unbiased with Haar rotations: deviation in standard errors",
         "T11",
@@ -184,7 +176,7 @@ SAMPLED = (
         "orthogonal_deviation",
         high=4.0,
     ),
-    _claim(
+    Claim(
         "plain_qr_biased",
         "they are too small with the Q that LAPACK returns: relative bias, d = 16",
         "T11",
@@ -193,7 +185,7 @@ SAMPLED = (
         high=0.0,
     ),
     *(
-        _claim(
+        Claim(
             f"orthogonal_gain_{d}",
             f"orthogonal features have .73 of the variance of independent ones at d = D = {d}",
             "T11",
@@ -204,7 +196,7 @@ SAMPLED = (
         )
         for d in (16, 64)
     ),
-    _claim(
+    Claim(
         "anchor_mean",
         "random anchors have mean (1 + 2x^2) / (d (d + 2)), not x^2: largest relative error",
         "against sec. 3, T12",
@@ -212,7 +204,7 @@ SAMPLED = (
         "anchor_mean_error",
         high=0.01,
     ),
-    _claim(
+    Claim(
         "scores_nonnegative",
         "estimates by positive maps are never negative: least score",
         "sec. 3, T14",
@@ -221,7 +213,7 @@ SAMPLED = (
         low=0.0,
     ),
     *(
-        _claim(
+        Claim(
             f"negative_{name}",
             f"with {words} for the square 10 to 20% of the denominators are negative",
             "sec. 4, T14",
@@ -237,132 +229,4 @@ SAMPLED = (
     ),
 )
 
-FIDELITY = (
-    _claim(
-        "limit_misses",
-        "the error of SLAY does not vanish with its budgets: on Gaussian data it tends to .738",
-        "T13",
-        "rival",
-        "yat_error_gaussian_anchor_limit",
-        low=0.728,
-        high=0.748,
-    ),
-    *(
-        _claim(
-            f"uniform_ties_{data}",
-            f"the mean of all values is as near to exact attention as SLAY is, {data} data: "
-            "error of SLAY less that of uniform attention",
-            "spec 7.1",
-            "rival",
-            f"slay_less_uniform_{data}",
-            low=0.0,
-        )
-        for data in ("gaussian", "correlated")
-    ),
-    _claim(
-        "closest_to_softmax",
-        "SLAY is the closest linear approximation of softmax: its error less that of Performer "
-        "(ReLU) with as many features, Gaussian data",
-        "abstract",
-        "paper",
-        "slay_less_performer",
-        high=0.0,
-    ),
-)
-
-
-NODES = {
-    16: (0.354, 0.419, 0.454, 0.490),
-    64: (0.222, 0.389, 0.400, 0.411),
-    256: (0.127, 0.267, 0.283, 0.318),
-}
-"""T26: features in all -> error with 1, 2, 3, 4 nodes, exact square, Gaussian data."""
-
-CORRELATED_NODES = {16: (0.576, 0.597, 0.605, 0.614), 256: (0.516, 0.514, 0.522, 0.520)}
-
-SQUARE_ALONE = 0.22
-ONE_NODE = {16: 0.354, 32: 0.289, 64: 0.222, 256: 0.127}
-"""T27: features on one node -> error."""
-
-BY_NODES = (
-    _claim(
-        "nodes_do_not_help",
-        "at equal R D more nodes do not help: error of the best R > 1 less that of R = 1, least "
-        "over R D, Gaussian data",
-        "T26",
-        "rival",
-        "best_of_more_nodes",
-        low=0.0,
-    ),
-    _claim(
-        "node_errors",
-        "errors of exact x^2 times features by R and R D, Gaussian data: largest difference from "
-        "the specification's",
-        "T26",
-        "rival",
-        "nodes_gaussian_difference",
-        high=0.03,
-    ),
-    _claim(
-        "node_errors_correlated",
-        "the same on correlated data",
-        "T26",
-        "rival",
-        "nodes_correlated_difference",
-        high=0.03,
-    ),
-    _claim(
-        "square_alone",
-        "x^2 without any exponential has error .22 on Gaussian data",
-        "T27",
-        "rival",
-        "yat_error_gaussian_square",
-        low=SQUARE_ALONE - 0.03,
-        high=SQUARE_ALONE + 0.03,
-    ),
-    _claim(
-        "few_features_hurt",
-        "with 32 features on one node the error is above that of x^2 alone: difference",
-        "T27",
-        "rival",
-        "exponentials_32_less_square",
-        low=0.0,
-    ),
-    _claim(
-        "many_features_pay",
-        "with 256 it is below: difference",
-        "T27",
-        "derived",
-        "exponentials_256_less_square",
-        high=0.0,
-    ),
-)
-
-
-ABLATION = {"small": 0.66, "medium": 0.56, "large": 0.50}
-
-LAYER = tuple(
-    claim
-    for size, error in ABLATION.items()
-    for claim in (
-        _claim(
-            f"ablation_{size}",
-            f"the paper's ablation: relative error {error:.2f} with anchors, {size}",
-            "ablation table, T19",
-            "paper",
-            f"ablation_{size}_slay",
-            low=error - 0.02,
-            high=error + 0.02,
-        ),
-        _claim(
-            f"ablation_uniform_{size}",
-            f"there uniform attention beats or ties SLAY, {size}: error of SLAY less its error",
-            "T20",
-            "rival",
-            f"ablation_{size}_slay_less_uniform",
-            low=0.0,
-        ),
-    )
-)
-
-CLAIMS = (*IDENTITIES, *NEEDLE, *SAMPLED, *FIDELITY, *BY_NODES, *LAYER)
+CLAIMS = (*IDENTITIES, *NEEDLE, *SAMPLED, *output_claims.CLAIMS)

@@ -12,35 +12,37 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from feedrun.papers.slay import signs
+from feedrun.papers.slay import fidelity, signs
 from feedrun.papers.slay.attends import Sizes
 
 
-@partial(jax.jit, static_argnames=("name", "sizes", "tokens", "dimension"))
+@partial(jax.jit, static_argnames=("tokens", "dimension"))
+def draw(
+    keys: Key[Array, "R"], similarities: Float[Array, "N"], *, tokens: int, dimension: int
+) -> Float[Array, "R N T D"]:
+    """Tokens of every repeat at every similarity."""
+
+    def one(key):
+        normals = jax.random.normal(key, (1 + tokens, dimension))
+        c = similarities[:, None, None]
+        return jnp.sqrt(c) * normals[None, :1] + jnp.sqrt(1 - c) * normals[None, 1:]
+
+    return jax.lax.map(one, keys)
+
+
+@partial(jax.jit, static_argnames=("name", "sizes"))
 def entropies(
-    keys: Key[Array, "R"],
-    similarities: Float[Array, "N"],
-    *,
-    name: str,
-    sizes: Sizes,
-    tokens: int,
-    dimension: int,
+    key: Key[Array, ""], x: Float[Array, "R N T D"], *, name: str, sizes: Sizes
 ) -> Float[Array, "R N"]:
     """Mean over queries of the entropy of their weights over ln T."""
 
-    def one(key):
-        shared_key, own_key, draw_key = jax.random.split(key, 3)
-        shared = jax.random.normal(shared_key, (1, dimension))
-        own = jax.random.normal(own_key, (tokens, dimension))
+    def one(key, x):
+        p = weights(name, key, sizes, x)
+        return jnp.mean(jnp.sum(jax.scipy.special.entr(p), axis=1)) / np.log(len(x))
 
-        def at(c):
-            x = jnp.sqrt(c) * shared + jnp.sqrt(1 - c) * own
-            p = weights(name, draw_key, sizes, x)
-            return jnp.mean(jnp.sum(jax.scipy.special.entr(p), axis=1)) / np.log(tokens)
-
-        return jax.vmap(at)(similarities)
-
-    return jax.lax.map(one, keys)
+    flat = x.reshape(-1, *x.shape[2:])
+    keys = jax.random.split(key, len(flat))
+    return jax.lax.map(lambda row: one(*row), (keys, flat)).reshape(x.shape[:2])
 
 
 def weights(
@@ -64,16 +66,11 @@ def measured(
     repeats: int,
 ) -> dict[str, list[float]]:
     """entropy_NAME_SIMILARITY -> one number a repeat, every name on the same tokens."""
-    keys, found = jax.random.split(key, repeats), {}
+    token_key, draw_key = jax.random.split(key)
+    keys, found = jax.random.split(token_key, repeats), {}
+    x = draw(keys, jnp.asarray(similarities), tokens=tokens, dimension=dimension)
     for name in names:
-        values = entropies(
-            keys,
-            jnp.asarray(similarities),
-            name=name,
-            sizes=sizes,
-            tokens=tokens,
-            dimension=dimension,
-        )
+        values = entropies(fidelity.own_key(draw_key, name), x, name=name, sizes=sizes)
         columns = zip(similarities, np.asarray(values, float).T, strict=True)
         found |= {f"entropy_{name}_{c:g}": column.tolist() for c, column in columns}
     return found

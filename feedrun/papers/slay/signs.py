@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from feedrun.maths import kernel_sums
-from feedrun.papers.slay import attends, theory
+from feedrun.papers.slay import attends, fidelity, theory
 from feedrun.papers.slay.attends import KERNELS, SIGNED, Sizes
 
 
@@ -56,8 +56,8 @@ def measured(
     positive by construction."""
     found: dict[str, float | list[float]] = {}
     lowest = [np.inf]
-    for name, own_key in zip(names, jax.random.split(key, len(names)), strict=True):
-        keys = jax.random.split(own_key, repeats)
+    for name in names:
+        keys = jax.random.split(fidelity.own_key(key, name), repeats)
         rows = lows(keys, name=name, sizes=sizes, tokens=tokens, dimension=dimension)
         score, total, share = np.asarray(rows, float).T
         found[f"denominator_{name}"] = total.tolist()

@@ -50,7 +50,11 @@ def run(cfg: KernelConfig, key, journal: Journal) -> Result:
     ):
         summary |= part(cfg, own_key)
         progress()
-    arrays: dict[str, np.ndarray] = {"eps": np.array(cfg.eps)}
+    arrays: dict[str, np.ndarray] = {
+        "eps": np.array(cfg.eps),
+        "needle_dimension": np.array(cfg.exact.needle_dimension),
+        "needle_others": np.array(cfg.exact.needle_others),
+    }
     for measure, own_key, name in (
         (outputs, keys[0], "fidelity"),
         (by_nodes, keys[1], "nodes"),

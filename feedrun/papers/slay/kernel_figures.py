@@ -1,4 +1,4 @@
-"""Figures of slay_kernel, drawn from a result's summary and arrays alone."""
+"""Figures of slay_kernel, drawn from a result's arrays alone."""
 
 from typing import Any
 
@@ -79,9 +79,7 @@ def bias_and_noise(eps: float, *, prf: int = 16) -> Figure:
     ax.set_ylabel("relative to $K_R$ (noise) and $K$ (bias)")
     ax.grid(alpha=0.25)
     below(fig, ax, 4)
-    fig.suptitle(
-        f"Nodes trade a small bias for a large noise (exact square, {prf} features a node)"
-    )
+    fig.suptitle(f"Nodes trade a small bias for much noise (exact square, {prf} features a node)")
     return fig
 
 

@@ -156,7 +156,7 @@ def design_error() -> float:
         u, v = (z / np.linalg.norm(z, axis=1, keepdims=True) for z in (u, v))
         mean = np.mean((u @ design.T) ** 2 * (v @ design.T) ** 2, axis=1)
         limit = theory.anchor_mean(np.sum(u * v, axis=1), d)
-        errors.append(np.max(np.abs(mean / np.asarray(limit) - 1)))
+        errors.append(np.max(np.abs(mean / limit - 1)))
     return float(max(errors))
 
 

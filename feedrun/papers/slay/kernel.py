@@ -85,7 +85,7 @@ def sampled(cfg: KernelConfig, key) -> dict[str, Any]:
     """Claims T9 to T12."""
     prf_key, rate_key, orthogonal_key, anchor_key = jax.random.split(key, 4)
     own = cfg.sampling
-    found = sampling.positive_features(prf_key, draws=own.draws, block=own.block)
+    found: dict[str, Any] = sampling.positive_features(prf_key, draws=own.draws, block=own.block)
     found["monte_carlo_slope"] = sampling.monte_carlo_rate(
         rate_key, counts=tuple(own.counts), block=own.repeats, blocks=own.parts
     )

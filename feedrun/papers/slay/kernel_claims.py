@@ -4,7 +4,12 @@ Thresholds are those of the specification (table 5: T1 to T14, T19, T20, T23, T2
 down before the first run at laptop scale. Where the table gives none these were chosen, before it
 too: 1e-12 for what is exact up to rounding (T3, T5, T12 on a design), one unit of the last
 digit of the specification's own numbers (T23), and, for orderings, differences of zero.
-Ties (T20) are decided by the interval of the difference over seeds.
+Ties (T20) are decided by the interval of the difference over seeds. After a first run the largest
+differences of T26 and T27 were given an interval over seeds (before, they were bare numbers, of
+which two failed), and seeds and draws were added where claims were left undecided; no threshold
+moved.
+The setting of the published signs (T14) is not known; the denominators of the exact kernels are as
+published with 128 tokens in 64 dimensions.
 """
 
 from feedrun.experiment import Claim
@@ -216,7 +221,7 @@ SAMPLED = (
         Claim(
             f"negative_{name}",
             f"with {words} for the square 10 to 20% of the denominators are negative",
-            "sec. 4, T14",
+            "authors' notes, T14",
             "paper",
             f"negative_{name}",
             low=0.10,

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from feedrun.experiment import Config
 from feedrun.papers.slay import fidelity
@@ -12,7 +12,7 @@ Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0)]
 
 
-def _one_of(*known: str):
+def _one_of(*known: str) -> AfterValidator:
     """Names of a table, told apart from everything else before work starts."""
 
     def check(name: str) -> str:
@@ -20,12 +20,14 @@ def _one_of(*known: str):
             raise ValueError(f"{name} is none of {', '.join(known)}")
         return name
 
-    return Annotated[str, AfterValidator(check)]
+    return AfterValidator(check)
 
 
-Attention = _one_of(*ATTENDS, *fidelity.LIMITS)
-Scored = _one_of("yat", "yat_raw", *KERNELS)
-Positively = _one_of("softmax", "yat", "yat_raw", *(n for n in KERNELS if n not in SIGNED))
+Attention = Annotated[str, _one_of(*ATTENDS, *fidelity.LIMITS)]
+Scored = Annotated[str, _one_of("yat", "yat_raw", *KERNELS)]
+Positively = Annotated[
+    str, _one_of("softmax", "yat", "yat_raw", *(n for n in KERNELS if n not in SIGNED))
+]
 
 
 class Budget(Config):
@@ -60,9 +62,16 @@ class Sampling(Config):
     repeats: Count
     parts: Annotated[int, Field(ge=3)]
     orthogonal_dimensions: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
-    orthogonal_draws: Count
+    orthogonal_draws: list[Count]
     anchor_dimensions: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
     anchor_draws: Count
+
+    @model_validator(mode="after")
+    def _draws_for_each_dimension(self):
+        dimensions, draws = self.orthogonal_dimensions, self.orthogonal_draws
+        if len(dimensions) != len(draws):
+            raise ValueError(f"{len(dimensions)} orthogonal_dimensions, {len(draws)} draws")
+        return self
 
 
 class Signs(Config):

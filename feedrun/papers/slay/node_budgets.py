@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from feedrun.experiment import Journal
-from feedrun.maths import kernel_sums
+from feedrun.experiment import Estimate, Journal
+from feedrun.maths import kernel_sums, stats
 from feedrun.maths.linear_attention import quadratic_attention
 from feedrun.papers.slay import fidelity
 from feedrun.papers.slay.attends import DELTA, KERNELS, Sizes
@@ -69,15 +69,25 @@ def differences(
         summary["best_of_more_nodes"] = more.min(axis=0).tolist()
     for n, kind in enumerate(fidelity.DATA):
         apart = [
-            abs(found[i, j, n].mean() - EXPECTED[kind][budget][R - 1])
+            (found[i, j, n], EXPECTED[kind][budget][R - 1])
             for i, R in enumerate(nodes)
             for j, budget in enumerate(budgets)
             if budget in EXPECTED[kind] and len(EXPECTED[kind][budget]) >= R
         ]
-        summary |= {f"nodes_{kind}_difference": float(max(apart))} if apart else {}
+        summary |= {f"nodes_{kind}_difference": furthest(apart)} if apart else {}
     one = {b: found[list(nodes).index(1), j, 0] for j, b in enumerate(budgets) if 1 in nodes}
-    apart = [abs(one[b].mean() - value) for b, value in ONE_NODE.items() if b in one]
-    summary |= {"one_node_difference": float(max(apart))} if apart else {}
+    apart = [(one[budget], value) for budget, value in ONE_NODE.items() if budget in one]
+    summary |= {"one_node_difference": furthest(apart)} if apart else {}
     for budget in {32, 256} & one.keys():
         summary[f"exponentials_{budget}_less_square"] = (one[budget] - square[0]).tolist()
     return summary
+
+
+def furthest(pairs: Sequence[tuple[np.ndarray, float]]) -> Estimate:
+    """Largest |mean - expected| of some repeats (seed,), and the largest ends of its intervals."""
+    ends = []
+    for values, expected in pairs:
+        low, high = (end - expected for end in stats.mean_interval(values))
+        nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
+        ends.append((abs(values.mean() - expected), nearest, max(abs(low), abs(high))))
+    return Estimate(*(float(max(column)) for column in zip(*ends, strict=True)))

@@ -13,6 +13,7 @@ from feedrun import published
 from feedrun.experiment import judge, silent_journal
 from feedrun.papers.slay import ablation, identities
 from feedrun.papers.slay.kernel import EXPERIMENT, outputs, table_rows
+from feedrun.papers.slay.kernel_settings import KernelConfig
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 EXACT = (
@@ -44,7 +45,7 @@ def smoke(**changes):
         for key, value in part.items():
             cfg[key] = cfg[key] | value if isinstance(value, dict) else value
     del cfg["_target_"], cfg["about"]
-    return EXPERIMENT.config(**cfg)
+    return KernelConfig(**cfg)
 
 
 def run(cfg, journal=silent_journal()):  # noqa: B008

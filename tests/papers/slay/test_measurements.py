@@ -76,7 +76,7 @@ def test_features_moments_are_the_closed_forms():
 
 
 def test_plain_qr_is_biased_and_haar_is_not():
-    found = sampling.orthogonal(jax.random.key(0), [4], draws=80_000, parts=5)
+    found = sampling.orthogonal(jax.random.key(0), [4], draws=[80_000], parts=5)
     assert found["orthogonal_deviation"] < 4
     assert stats.mean_interval(np.array(found["plain_qr_bias"]))[1] < 0
     assert np.mean(found["orthogonal_ratio_4"]) < 1
@@ -163,9 +163,17 @@ def test_node_differences_are_taken_at_what_was_measured():
     square = np.full((2, 3), 0.22)
     numbers = node_budgets.differences(found, square, [1, 2], [16])
     np.testing.assert_allclose(numbers["best_of_more_nodes"], 0.1)
-    np.testing.assert_allclose(numbers["nodes_gaussian_difference"], 0.6 - 0.419)
-    np.testing.assert_allclose(numbers["one_node_difference"], 0.5 - 0.354)
+    np.testing.assert_allclose(numbers["nodes_gaussian_difference"], [0.6 - 0.419] * 3)
+    np.testing.assert_allclose(numbers["one_node_difference"], [0.5 - 0.354] * 3)
     assert "exponentials_32_less_square" not in numbers
+
+
+def test_the_furthest_mean_carries_its_interval():
+    near, far = np.array([1.0, 1.1, 0.9]), np.array([2.0, 2.1, 1.9])
+    half = stats.mean_interval(far)[1] - 2
+    found = node_budgets.furthest([(near, 1.0), (far, 1.5)])
+    np.testing.assert_allclose(found, (0.5, 0.5 - half, 0.5 + half))
+    assert node_budgets.furthest([(near, 1.0)]).low == 0
 
 
 def test_layer_is_its_heads_written_out():

@@ -85,3 +85,20 @@ def lines(ax: Any, x: Sequence[float], rows: Sequence[np.ndarray], labels: Seque
         means, bars = intervals(np.asarray(values))
         style = {"color": COLOURS[i % 6], "marker": MARKERS[i % 6], "markersize": 5, "capsize": 2}
         ax.errorbar(x, means, yerr=bars, label=label, linewidth=1.5, **style)
+
+
+def dots(ax: Any, at: np.ndarray, values: np.ndarray, edge: float, **style: Any) -> None:
+    """Means (N, R) to N with error bars, at heights `at`; those beyond `edge` named at the edge."""
+    means, bars = intervals(values)
+    inside = means <= edge
+    options = {"markersize": 5, "linestyle": "none", **style}
+    ax.errorbar(means[inside], at[inside], xerr=bars[:, inside], **options)
+    beyond(ax, at[~inside], means[~inside], edge, color=style["color"])
+
+
+def beyond(ax: Any, at: np.ndarray, values: np.ndarray, edge: float, *, color: str) -> None:
+    """Arrows at the right edge with the numbers that do not fit, written to their left."""
+    ax.plot(np.full(len(at), edge), at, ">", color=color, markersize=5)
+    for height, value in zip(at, values, strict=True):
+        label = f"{value:,.3g} " if value < 1e4 else f"{value:.0e} "
+        ax.text(edge - 0.02, height, label, ha="right", va="center", fontsize=7, color=color)

@@ -14,14 +14,18 @@ from feedrun.papers.slay.figures import (
     ORANGE,
     RED,
     below,
+    beyond,
     canvas,
-    intervals,
+    dots,
     lines,
     words,
 )
 
 KINDS = ("Gaussian data", "correlated data")
 TARGETS = ("against exact spherical Yat attention", "against softmax attention")
+EDGE = 1.3
+"""Where axes of errors end: an output of zeros has the error 1."""
+
 DASHES = ("--", ":", "-.", (0, (5, 1)))
 
 
@@ -51,8 +55,8 @@ def peak(eps: float) -> Figure:
         for colour, R in zip(COLOURS, (1, 2, 3, 10), strict=False):
             label = f"$K_R$, R = {R}"
             ax.plot(shown(x), identities.quadrature(R, x, eps), color=colour, label=label)
-        limit = (1 + 2 * x**2) / (2 + eps - 2 * x)
-        ax.plot(shown(x), limit, "--", color="0.5", label="limit of SLAY's anchors")
+        limit = (1 + 2 * x**2) / (2 + eps - 2 * x) / 3  # scales cancel: equal at x = 1
+        ax.plot(shown(x), limit, "--", color="0.5", label="limit of SLAY's anchors, over 3")
         ax.grid(alpha=0.25)
     wide.set(xlim=(-1, 1), ylim=(0, 4), xlabel="cosine $x$", ylabel="kernel (no unit)")
     near.set(xscale="log", yscale="log", xlabel="$1 - x$", xlim=(1, 1e-5), ylim=(1e-2, 5e3))
@@ -65,7 +69,7 @@ def peak(eps: float) -> Figure:
 
 def bias_and_noise(eps: float, *, prf: int = 16) -> Figure:
     """Relative bias of K_R, and relative deviation of its features, over the cosine."""
-    fig = canvas(7, 4.8)
+    fig = canvas(7.0, 4.8)
     ax = fig.subplots()
     x = np.linspace(-0.99, 0.99, 400)
     for colour, R in zip(COLOURS, (1, 2, 3, 4), strict=False):
@@ -86,7 +90,7 @@ def bias_and_noise(eps: float, *, prf: int = 16) -> Figure:
 def in_a_haystack(eps: float, arrays) -> Figure:
     """Share of attention that one key gets, over its distance from the query."""
     d, others = int(arrays["needle_dimension"]), int(arrays["needle_others"])
-    fig = canvas(7, 4.8)
+    fig = canvas(7.0, 4.8)
     ax = fig.subplots()
     x = 1 - np.geomspace(1e-4, 1, 300)
     names = {
@@ -110,32 +114,27 @@ def in_a_haystack(eps: float, arrays) -> Figure:
 
 
 def table(arrays) -> Figure:
-    """Error of every mechanism, both targets, both kinds of data; lines: uniform attention."""
-    labels, values = [str(row) for row in arrays["rows"]], arrays["row_values"]
-    order = np.argsort(-values[:, 0, 0, 0].mean(axis=-1))
-    fig = canvas(10, 1.6 + 0.24 * len(labels))
-    for i, ax in enumerate(fig.subplots(1, 2, sharey=True)):
+    """Error of every mechanism at the first budget, both targets, both kinds of data."""
+    labels = [str(row) for row in arrays["rows"]]
+    control = arrays["row_values"][labels.index("uniform"), :, 0] if "uniform" in labels else None
+    first = [i for i, label in enumerate(labels) if not label.rpartition("_m")[2].isdigit()]
+    first.sort(key=lambda i: -arrays["row_values"][i, 0, 0, 0].mean())
+    values, at = arrays["row_values"][first], np.arange(len(first))
+    fig = canvas(10.0, 1.6 + 0.27 * len(first))
+    axes = fig.subplots(1, 2, sharey=True)
+    for i, ax in enumerate(axes):
         for n, (colour, marker) in enumerate(((BLUE, "o"), (ORANGE, "D"))):
-            means, bars = intervals(values[order, i, 0, n])
-            style = {"color": colour, "marker": marker, "markersize": 5, "linestyle": "none"}
-            at = np.arange(len(labels)) + 0.16 * (1 - 2 * n)
-            ax.errorbar(means, at, xerr=bars, label=KINDS[n], **style)
-            if "uniform" in labels:
-                control = values[labels.index("uniform"), i, 0, n].mean()
-                ax.axvline(control, color=colour, linewidth=0.9, linestyle="--", zorder=0)
-        ax.set(xscale="log", title=TARGETS[i], xlabel="relative $L^2$ error of the output")
+            style = {"color": colour, "marker": marker, "label": KINDS[n]}
+            dots(ax, at + 0.18 * (1 - 2 * n), values[:, i, 0, n], EDGE, **style)
+            if control is not None:
+                level = control[i, n].mean()
+                ax.axvline(level, color=colour, linewidth=0.9, linestyle="--", zorder=0)
+        ax.set(title=TARGETS[i], xlabel="relative $L^2$ error of the output", xlim=(0, 1.03 * EDGE))
         ax.grid(alpha=0.25)
-        if i == 0:
-            ax.set_yticks(range(len(labels)), [_row(labels[j]) for j in order], fontsize=8)
-            shown = ax
-    below(fig, shown, 2)
-    fig.suptitle("Output of causal attention (dashed: uniform attention)")
+    axes[0].set_yticks(at, [words(labels[i]) for i in first], fontsize=8)
+    below(fig, axes[0], 2)
+    fig.suptitle(f"Output of causal attention, m = {arrays['features'][0]} (dashed: uniform)")
     return fig
-
-
-def _row(label: str) -> str:
-    name, _, features = label.rpartition("_m")
-    return f"{words(name)}, m = {features}" if name and features.isdigit() else words(label)
 
 
 def by_budget(arrays) -> Figure:
@@ -152,7 +151,7 @@ def by_budget(arrays) -> Figure:
         for name, dash in zip(flat, DASHES, strict=False):
             level = values[labels.index(name), 0, 0, n].mean()
             ax.axhline(level, color="black", linestyle=dash, linewidth=1.1, label=words(name))
-        ax.set(xscale="log", yscale="log", title=KINDS[n], xlabel="features a head, $m$")
+        ax.set(xscale="log", title=KINDS[n], xlabel="features a head, $m$", ylim=(0, EDGE))
         ax.set_xticks(features, [str(m) for m in features])
         ax.minorticks_off()
         ax.grid(alpha=0.25)
@@ -185,17 +184,19 @@ def layer(arrays) -> Figure:
     """The paper's ablation, ours with intervals beside the published numbers."""
     names = [str(name) for name in arrays["ablation_names"]]
     columns = [str(label) for label in arrays["ablation_labels"]]
-    fig = canvas(10, 4.8)
+    fig = canvas(10.0, 4.8)
     for i, ax in enumerate(np.atleast_1d(fig.subplots(1, len(columns), sharey=True))):
         at = np.arange(len(names))[::-1]
-        means, bars = intervals(arrays["ablation_errors"][i])
-        style = {"color": BLUE, "marker": "o", "markersize": 5, "linestyle": "none"}
-        ax.errorbar(means, at, xerr=bars, label="ours, mean of seeds, 95%", **style)
+        style = {"color": BLUE, "marker": "o", "label": "ours, mean of seeds, 95%"}
+        dots(ax, at + 0.15, arrays["ablation_errors"][i], EDGE, **style)
         told = [(ablation.PUBLISHED[name][i], y) for name, y in zip(names, at, strict=True)
                 if name in ablation.PUBLISHED]  # fmt: skip
         if told:
-            ax.plot(*zip(*told, strict=True), "x", color=RED, markersize=8, label="published")
-        ax.set(xscale="log", title=columns[i], xlabel="relative $L^2$ error")
+            value, y = np.array(told).T
+            near = value <= EDGE
+            ax.plot(value[near], y[near] - 0.15, "x", color=RED, label="published")
+            beyond(ax, y[~near] - 0.15, value[~near], EDGE, color=RED)
+        ax.set(title=columns[i], xlabel="relative $L^2$ error", xlim=(0, 1.03 * EDGE))
         ax.set_yticks(at, [words(name) for name in names])
         ax.grid(alpha=0.25)
     below(fig, fig.axes[0], 2)

@@ -100,5 +100,13 @@ def beyond(ax: Any, at: np.ndarray, values: np.ndarray, edge: float, *, color: s
     """Arrows at the right edge with the numbers that do not fit, written to their left."""
     ax.plot(np.full(len(at), edge), at, ">", color=color, markersize=5)
     for height, value in zip(at, values, strict=True):
-        label = f"{value:,.3g} " if value < 1e4 else f"{value:.0e} "
-        ax.text(edge - 0.02, height, label, ha="right", va="center", fontsize=7, color=color)
+        digits = ".3g" if value < 100 else ",.0f" if value < 1e4 else ".0e"
+        ax.text(
+            edge - 0.02,
+            height,
+            f"{value:{digits}} ",
+            ha="right",
+            va="center",
+            fontsize=7,
+            color=color,
+        )

@@ -57,7 +57,7 @@ class Sampling(Config):
     """Draws behind each Monte Carlo estimate; `block` of them are in memory at once."""
 
     draws: Count
-    block: Count
+    block: Annotated[int, Field(ge=10)]
     counts: Annotated[list[Count], Field(min_length=2)]
     repeats: Count
     parts: Annotated[int, Field(ge=3)]
@@ -71,6 +71,8 @@ class Sampling(Config):
         dimensions, draws = self.orthogonal_dimensions, self.orthogonal_draws
         if len(dimensions) != len(draws):
             raise ValueError(f"{len(dimensions)} orthogonal_dimensions, {len(draws)} draws")
+        if any(n < 2 * d * self.parts for n, d in zip(draws, dimensions, strict=True)):
+            raise ValueError(f"orthogonal_draws {draws} give {self.parts} parts too few blocks")
         return self
 
 
@@ -104,6 +106,14 @@ class Nodes(Config):
     nodes: Annotated[list[Count], Field(min_length=1)]
     budgets: Annotated[list[Count], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _a_feature_for_each_node(self):
+        if min(self.budgets) < max(self.nodes):
+            raise ValueError(
+                f"{min(self.budgets)} features are too few for {max(self.nodes)} nodes"
+            )
+        return self
+
 
 class Column(Budget):
     """One size of the ablation."""
@@ -122,6 +132,12 @@ class Ablation(Config):
     repeats: Count
     mechanisms: Annotated[list[Attention], Field(min_length=1)]
     columns: Annotated[list[Column], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _heads_divide_the_embedding(self):
+        if self.embed % self.heads:
+            raise ValueError(f"embed {self.embed} is not a multiple of heads {self.heads}")
+        return self
 
 
 class Selectivity(Config):

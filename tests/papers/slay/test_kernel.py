@@ -96,6 +96,20 @@ def test_an_unknown_mechanism_is_one_clear_error(part):
         smoke(**{part: {"mechanisms": ["slya"]}})
 
 
+@pytest.mark.parametrize(
+    ("part", "change", "message"),
+    [
+        ("ablation", {"heads": 3}, "embed 16 is not a multiple of heads 3"),
+        ("nodes", {"nodes": [1, 17]}, "16 features are too few for 17 nodes"),
+        ("sampling", {"orthogonal_draws": [1, 2]}, "1 orthogonal_dimensions, 2 draws"),
+        ("sampling", {"orthogonal_draws": [23]}, "3 parts too few blocks"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_one_clear_error(part, change, message):
+    with pytest.raises(ValidationError, match=message):
+        smoke(**{part: change})
+
+
 def test_a_signed_estimate_has_no_entropy():
     with pytest.raises(ValidationError, match="slay_maclaurin is none of"):
         smoke(selectivity={"mechanisms": ["slay_maclaurin"]})

@@ -79,10 +79,10 @@ def below(fig: Figure, axis: Any, columns: int) -> None:
     )
 
 
-def lines(ax: Any, x: Sequence[float], rows: Sequence[np.ndarray], labels: Sequence[str]) -> None:
+def lines(ax: Any, x: np.ndarray, rows: np.ndarray, labels: Sequence[str]) -> None:
     """A line with error bars for each row (N, R) of repeats, told apart by colour and marker."""
     for i, (values, label) in enumerate(zip(rows, labels, strict=True)):
-        means, bars = intervals(np.asarray(values))
+        means, bars = intervals(values)
         style = {"color": COLOURS[i % 6], "marker": MARKERS[i % 6], "markersize": 5, "capsize": 2}
         ax.errorbar(x, means, yerr=bars, label=label, linewidth=1.5, **style)
 

@@ -16,7 +16,7 @@ from feedrun.maths.quadrature import Rule, gauss_laguerre
 
 Scalar = float | Float[Array, ""]
 Real = Any
-"""A number or a numpy array of numbers, elementwise: these formulas are taken on the host."""
+"""A number or an array of numbers, elementwise; most of these formulas are taken on the host."""
 
 
 def yat(q: Float[Array, "T D"], k: Float[Array, "S D"], eps: Scalar) -> Float[Array, "T S"]:
@@ -31,15 +31,15 @@ def spherical_yat(x: Float[Array, "*X"], eps: Scalar) -> Float[Array, "*X"]:
     return x**2 / (2 + eps - 2 * jnp.minimum(x, 1))  # rounding may leave x above 1
 
 
-def slope(x: Float[Array, "*X"], eps: Scalar) -> Float[Array, "*X"]:
+def slope(x: Real, eps: Scalar) -> Real:
     """K'(x) = 2x (C - x) / (C - 2x)^2; largest at x = 1, where it is 2 (1 + eps) / eps^2."""
     C = 2 + eps
     return 2 * x * (C - x) / (C - 2 * x) ** 2
 
 
-def tangential_slope(x: Float[Array, "*X"], eps: Scalar) -> Float[Array, "*X"]:
+def tangential_slope(x: Real, eps: Scalar) -> Real:
     """Length of the gradient along the sphere; at most about 9 / (8 sqrt 3) eps^{-3/2}."""
-    return jnp.sqrt(1 - x**2) * slope(x, eps)
+    return (1 - x**2) ** 0.5 * slope(x, eps)
 
 
 def laplace_integral(x: float, eps: float) -> float:
@@ -82,7 +82,7 @@ def quadrature_rate(x: Real, eps: float) -> Real:
     return (np.abs(x) / (2 + eps - np.asarray(x))) ** 2
 
 
-def anchor_mean(x: Float[Array, "*X"], dimension: int) -> Float[Array, "*X"]:
+def anchor_mean(x: Real, dimension: int) -> Real:
     """E (a.u)^2 (a.v)^2 = (1 + 2x^2) / (d (d + 2)), a uniform: the limit of the anchor features.
 
     The paper takes it for an estimate of x^2 = 1/d in the mean, which is d times smaller.

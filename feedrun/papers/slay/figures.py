@@ -1,0 +1,112 @@
+"""What all figures of SLAY share: canvas, colours, names in words, error bars."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from feedrun.maths import stats
+
+BLUE, ORANGE, GREEN, SKY, RED, PINK = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#56B4E9",
+    "#D55E00",
+    "#CC79A7",
+)
+"""Okabe and Ito's colours, told apart by colour-blind readers."""
+
+COLOURS = (BLUE, RED, GREEN, ORANGE, PINK, SKY)
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+WORDS = {
+    "slay": "SLAY (anchors)",
+    "slay_debiased": "SLAY, debiased anchors",
+    "slay_nystroem": "SLAY, Nyström",
+    "slay_tensor_sketch": "SLAY, TensorSketch",
+    "slay_maclaurin": "SLAY, random Maclaurin",
+    "laplace": "Laplace-only",
+    "hadamard": "Hadamard",
+    "square": "exact square",
+    "square_prf": "exact square × features",
+    "hybrid": "hybrid: exact chunk + square",
+    "hybrid_prf": "hybrid: + square × features",
+    "hybrid_slay": "hybrid: + SLAY",
+    "favor": "FAVOR+",
+    "favor_relu": "Performer (ReLU)",
+    "elu": "ELU + 1",
+    "cosformer": "cosFormer",
+    "uniform": "uniform",
+    "anchor_limit": "limit of SLAY",
+    "laplace_limit": "limit of Laplace-only",
+    "quadrature_1": "quadrature alone, R = 1",
+    "quadrature_2": "quadrature alone, R = 2",
+    "quadrature_3": "quadrature alone, R = 3",
+    "cubic": "$x^2 + 2x^3/C$",
+    "spherical_softmax": "spherical softmax $e^x$",
+    "softmax": "softmax",
+    "yat": "exact spherical Yat",
+}
+
+
+def words(name: str) -> str:
+    """A mechanism for readers; a name that is not known speaks for itself."""
+    return WORDS.get(name, name)
+
+
+def canvas(width: float, height: float) -> Figure:
+    """An empty figure in inches, drawn without pyplot."""
+    fig = Figure(figsize=(width, height), dpi=110, layout="constrained")
+    FigureCanvasAgg(fig)
+    return fig
+
+
+def intervals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means over the last axis, (N, R) to (N,), and half-widths below and above, (2, N)."""
+    means = values.mean(axis=1)
+    ends = np.array([stats.mean_interval(row) for row in values])
+    return means, np.abs(ends - means[:, None]).T
+
+
+def below(fig: Figure, axis: Any, columns: int) -> None:
+    """One legend under all panels, from the entries of one."""
+    handles, labels = axis.get_legend_handles_labels()
+    fig.legend(
+        handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=9
+    )
+
+
+def lines(ax: Any, x: np.ndarray, rows: np.ndarray, labels: Sequence[str]) -> None:
+    """A line with error bars for each row (N, R) of repeats, told apart by colour and marker."""
+    for i, (values, label) in enumerate(zip(rows, labels, strict=True)):
+        means, bars = intervals(values)
+        style = {"color": COLOURS[i % 6], "marker": MARKERS[i % 6], "markersize": 5, "capsize": 2}
+        ax.errorbar(x, means, yerr=bars, label=label, linewidth=1.5, **style)
+
+
+def dots(ax: Any, at: np.ndarray, values: np.ndarray, edge: float, **style: Any) -> None:
+    """Means (N, R) to N with error bars, at heights `at`; those beyond `edge` named at the edge."""
+    means, bars = intervals(values)
+    inside = means <= edge
+    options = {"markersize": 5, "linestyle": "none", **style}
+    ax.errorbar(means[inside], at[inside], xerr=bars[:, inside], **options)
+    beyond(ax, at[~inside], means[~inside], edge, color=style["color"])
+
+
+def beyond(ax: Any, at: np.ndarray, values: np.ndarray, edge: float, *, color: str) -> None:
+    """Arrows at the right edge with the numbers that do not fit, written to their left."""
+    ax.plot(np.full(len(at), edge), at, ">", color=color, markersize=5)
+    for height, value in zip(at, values, strict=True):
+        digits = ".3g" if value < 100 else ",.0f" if value < 1e4 else ".0e"
+        ax.text(
+            edge - 0.02,
+            height,
+            f"{value:{digits}} ",
+            ha="right",
+            va="center",
+            fontsize=7,
+            color=color,
+        )

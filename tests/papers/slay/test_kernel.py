@@ -1,0 +1,156 @@
+"""slay_kernel end to end at its smoke size: claims, figures, a killed run, a table that grows."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import yaml
+from pydantic import ValidationError
+
+import feedrun
+from feedrun import published
+from feedrun.experiment import judge, silent_journal
+from feedrun.papers.slay import ablation, identities
+from feedrun.papers.slay.kernel import EXPERIMENT, outputs, table_rows
+from feedrun.papers.slay.kernel_settings import KernelConfig
+
+CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
+EXACT = (
+    "integral_form",
+    "signed_integral",
+    "kernel_floor",
+    "kernel_peak",
+    "gradient_bound",
+    "kernel_definite",
+    "features_definite",
+    "one_sided",
+    "node_rate",
+    "quadrature_figure",
+    "peak_missing",
+    "anchor_design",
+    "needle_yat",
+    "needle_quadrature",
+    "needle_anchor_limit",
+    "needle_softmax",
+    "scores_nonnegative",
+)
+
+
+def smoke(**changes):
+    """The yaml with its smoke sizes, as the command line composes them."""
+    cfg = yaml.safe_load((CONFIGS / "experiment/slay_kernel.yaml").read_text())
+    sizes = yaml.safe_load((CONFIGS / "scale/slay_kernel/smoke.yaml").read_text())
+    for part in (sizes, changes):
+        for key, value in part.items():
+            cfg[key] = cfg[key] | value if isinstance(value, dict) else value
+    del cfg["_target_"], cfg["about"]
+    return KernelConfig(**cfg)
+
+
+def run(cfg, journal=silent_journal()):  # noqa: B008
+    return EXPERIMENT.run(cfg, jax.random.key(0), journal)
+
+
+@pytest.fixture(scope="module")
+def result():
+    return run(smoke())
+
+
+def test_summary_is_finite_and_exact_claims_hold_at_any_size(result):
+    for name, value in result.summary.items():
+        assert np.isfinite(value).all(), name
+    verdicts = {claim.name: judge(claim, result.summary).verdict for claim in EXPERIMENT.claims}
+    assert {name: verdicts[name] for name in EXACT} == dict.fromkeys(EXACT, "holds")
+
+
+def test_repeats_are_one_number_a_seed(result):
+    assert len(result.summary["yat_error_gaussian_slay"]) == 3
+    assert len(result.summary["ablation_small_slay_less_uniform"]) == 3
+    less = result.summary["slay_less_uniform_gaussian"]
+    rows = [result.summary[f"yat_error_gaussian_{name}"] for name in ("slay", "uniform")]
+    np.testing.assert_allclose(less, np.subtract(*rows), rtol=1e-12)
+
+
+def test_figures_draw(result):
+    figures = EXPERIMENT.figures(result)
+    names = {"kernel", "bias_and_noise", "needle", "fidelity", "budgets", "nodes", "ablation"}
+    assert set(figures) == names
+    for figure in figures.values():
+        figure.canvas.draw()
+
+
+def test_another_row_in_the_yaml_changes_no_other_number(result):
+    few = smoke(fidelity={"mechanisms": ["hybrid", "uniform"], "swept": ["slay"]})
+    assert [row.label for row in table_rows(few)] == ["hybrid", "uniform", "slay", "slay_m16"]
+    key = jax.random.split(jax.random.key(0), 7)[4]
+    summary, _ = outputs(few, key, silent_journal(), lambda: None)
+    for label in ("uniform", "slay", "slay_m16"):
+        name = f"softmax_cosine_correlated_{label}"
+        np.testing.assert_array_equal(summary[name], result.summary[name])
+
+
+@pytest.mark.parametrize("part", ["fidelity", "ablation", "signs", "selectivity"])
+def test_an_unknown_mechanism_is_one_clear_error(part):
+    with pytest.raises(ValidationError, match="slya is none of"):
+        smoke(**{part: {"mechanisms": ["slya"]}})
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "message"),
+    [
+        ("ablation", {"heads": 3}, "embed 16 is not a multiple of heads 3"),
+        ("nodes", {"nodes": [1, 17]}, "16 features are too few for 17 nodes"),
+        ("sampling", {"orthogonal_draws": [1, 2]}, "1 orthogonal_dimensions, 2 draws"),
+        ("sampling", {"orthogonal_draws": [23]}, "3 parts too few blocks"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_one_clear_error(part, change, message):
+    with pytest.raises(ValidationError, match=message):
+        smoke(**{part: change})
+
+
+def test_a_signed_estimate_has_no_entropy():
+    with pytest.raises(ValidationError, match="slay_maclaurin is none of"):
+        smoke(selectivity={"mechanisms": ["slay_maclaurin"]})
+
+
+class Killed(Exception):
+    """Stands for kill -9."""
+
+
+def disk(store, *, scope="", kill=None):
+    """A journal with checkpoints in a dict, one a scope; dies right after `kill`'s first save."""
+
+    def save(step, state, final=False):
+        store[scope] = step, np.array(state)
+        if scope == kill:
+            raise Killed
+        return True
+
+    return silent_journal()._replace(
+        save=save,
+        restore=lambda like: store.get(scope),
+        scope=lambda name: disk(store, scope=name, kill=kill),
+    )
+
+
+def test_a_killed_run_resumes_to_the_identical_result(result):
+    store = {}
+    with pytest.raises(Killed):
+        run(smoke(), disk(store, kill="nodes"))
+    assert store["nodes"][0] == 1 and store["fidelity"][0] == 5
+    resumed = run(smoke(), disk(store))
+    assert resumed.summary == result.summary
+
+
+def test_published_numbers_in_code_and_yaml_are_the_same():
+    numbers = [n for n in published.published("slay").all() if n.experiment == "slay_kernel"]
+    printed = {(n.metric, n.source): n.value for n in numbers}
+    for name, values in ablation.PUBLISHED.items():
+        for size, value in zip(("small", "medium", "large"), values, strict=True):
+            source = "ablation table of the appendix"
+            assert printed[f"ablation_{size}_{name}", source] == value
+    for R, value in identities.PUBLISHED_QUADRATURE.items():
+        found = [v for (metric, _), v in printed.items() if metric == f"quadrature_error_{R}"]
+        assert found == [value]

@@ -4,6 +4,7 @@ A map is a NamedTuple of the matrices it was drawn with, and is called on (T, D)
 pytree it passes through jit, and a stack of maps (heads, seeds) through vmap.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -18,7 +19,7 @@ class SymmetricSquare(NamedTuple):
 
     def __call__(self, u: Float[Array, "T D"]) -> Float[Array, "T M"]:
         """O(T D^2)."""
-        return jnp.concatenate([u**2, *_pairs(2**0.5 * u, u, lags=u.shape[1] // 2)], axis=1)
+        return jnp.concatenate([u**2, *_pairs(u.shape[1] // 2, 2**0.25 * u)], axis=1)
 
 
 class SquaredProjections(NamedTuple):
@@ -100,16 +101,34 @@ def shifted_square(
     D = u.shape[1]
     level = ((1 + D * shift**2) ** 0.5 - 1) / D
     linear, diagonal = (2 * scale * shift) ** 0.5 * u, scale**0.5 * (u**2 + level)
-    return jnp.concatenate([linear, diagonal, *_pairs((2 * scale) ** 0.5 * u, u, lags=lags)], 1)
+    return jnp.concatenate([linear, diagonal, *_pairs(lags, (2 * scale) ** 0.25 * u)], axis=1)
 
 
-def _pairs(u, v, *, lags):
-    """u_i v_{i+l} for l = 1..lags, cyclically, each pair once; a gather would take far longer."""
-    D, twice = u.shape[1], jnp.concatenate([v, v], axis=1)
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _pairs(lags: int, u):
+    """u_i u_{i+l} for l = 1..lags, cyclically, each pair once: slices, as gathers take far longer.
+
+    So does the gradient that jax would derive, a sum of padded arrays.
+    """
+    D, twice = u.shape[1], jnp.concatenate([u, u], axis=1)
     products = [u * twice[:, lag : lag + D] for lag in range(1, lags + 1)]
     if lags and 2 * lags == D:
         products[-1] = products[-1][:, : D // 2]  # the other half is the same pairs again
     return products
+
+
+def _pairs_back(lags, u, gs):
+    """sum_l g_l[i] u_{i+l} + g_l[i-l] u_{i-l}."""
+    D, twice = u.shape[1], jnp.concatenate([u, u], axis=1)
+    total = jnp.zeros_like(u)
+    for lag, g in enumerate(gs, start=1):
+        g = jnp.pad(g, ((0, 0), (0, D - g.shape[1])))
+        back = jnp.tile(g * u, 2)[:, D - lag : 2 * D - lag]
+        total = total + g * twice[:, lag : lag + D] + back
+    return (total,)
+
+
+_pairs.defvjp(lambda lags, u: (_pairs(lags, u), u), _pairs_back)
 
 
 def lags_within(count: int, dimension: int) -> int:

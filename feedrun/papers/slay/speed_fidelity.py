@@ -1,0 +1,107 @@
+"""How near a mechanism's causal output is to exact spherical Yat attention, and for what state.
+
+Two kinds of data for one head: Gaussian queries and keys; and keys that follow an autoregression
+of coefficient 0.9 with queries near them, so that what matters is close by.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from feedrun.maths.kernel_sums import gram
+from feedrun.maths.linear_attention import init_state, kernel_attention, state_size
+from feedrun.papers.slay import attends, theory
+from feedrun.papers.slay.speed_layer import VARIANTS, attend_of
+
+KINDS = ("gaussian", "correlated")
+MEMORY, NOISE = 0.9, 0.5
+"""Of the keys' autoregression; by how much queries differ from keys, whose variance is 1."""
+
+
+def data(key: Key[Array, ""], kind: str, length: int, dimension: int) -> tuple[Array, ...]:
+    """Queries, keys and values (T, D)."""
+    q_key, k_key, v_key = jax.random.split(key, 3)
+    first, second, v = (jax.random.normal(k, (length, dimension)) for k in (q_key, k_key, v_key))
+    if kind == "gaussian":
+        return first, second, v
+    k = _autoregression(second)
+    return k + NOISE * first, k, v
+
+
+def errors(key: Key[Array, ""], names: list[str], kind: str, length: int, dimension: int):
+    """Relative L2 distance of each variant's output to exact attention, on one draw of data."""
+    data_key, draw_key = jax.random.split(key)
+    qkv = data(data_key, kind, length, dimension)
+    exact = _attended(attend_of("yat_blocked")(draw_key, dimension), *qkv)
+    keys = jax.random.split(draw_key, len(names))
+    outs = (_attended(attend_of(n)(k, dimension), *qkv) for n, k in zip(names, keys, strict=True))
+    return np.array([float(_distance(out, exact)) for out in outs])
+
+
+def state_numbers(name: str, dimension: int) -> tuple[int, int]:
+    """Numbers in the sums that a decoding head keeps, and in all that it keeps."""
+    variant = VARIANTS[name]
+    near = variant.attend in attends.EXACT_NEAR
+    chunk = variant.sizes.chunk if near else 1
+
+    def start(key, k):
+        kernel = attends.KERNELS[variant.attend](key, dimension, variant.sizes)
+        window = attends.windows(variant.attend, variant.sizes)
+        return init_state(kernel, k, k, chunk=chunk, window=window)
+
+    state = jax.eval_shape(start, jax.random.key(0), jnp.zeros(dimension))
+    return state.sums.size, state_size(state)
+
+
+def checks(key: Key[Array, ""], name: str, *, length: int, chunk: int, dimension: int):
+    """(relative error, leak) of a variant: chunks against all pairs, and the past from the future.
+
+    The error is the largest over two sizes of chunks, in L2; the leak the largest change of an
+    output when all that comes after it changes.
+    """
+    variant = VARIANTS[name]
+    data_key, other_key, draw_key = jax.random.split(key, 3)
+    qkv = data(data_key, "gaussian", length, dimension)
+    others = data(other_key, "gaussian", length, dimension)
+    kernel = attends.KERNELS[variant.attend](draw_key, dimension, variant.sizes)
+    window = attends.windows(variant.attend, variant.sizes)
+    found = [_check(kernel, qkv, others, chunk=c, window=window) for c in (chunk, length // 2 + 1)]
+    return tuple(np.max(np.array(found), axis=0))
+
+
+@partial(jax.jit, static_argnames=("chunk", "window"))
+def _check(kernel, qkv, others, *, chunk, window):
+    how = {"causal": True, "chunk": chunk, "window": window, "delta": attends.DELTA}
+    out, T = kernel_attention(kernel, *qkv, **how), len(qkv[0])
+    half = T // 2 + 3
+    changed = (jnp.concatenate([a[:half], b[half:]]) for a, b in zip(qkv, others, strict=True))
+    leak = jnp.abs(kernel_attention(kernel, *changed, **how) - out)[:half].max()
+    q, k, v = qkv
+    K = gram(kernel.phi_q(q), kernel.phi_k(k))
+    if kernel.scores:
+        part = jnp.arange(T) // chunk
+        K = jnp.where(part[:, None] - part[None] <= window, kernel.scores(q, k), K)
+    expected = theory.kernel_attention(K, v, causal=True, delta=attends.DELTA)
+    return _distance(out, expected), leak
+
+
+@jax.jit
+def _attended(attend, q, k, v):
+    return attend(q, k, v, causal=True)
+
+
+def _distance(a: Float[Array, "T E"], b: Float[Array, "T E"]):
+    return jnp.linalg.norm(a - b) / jnp.linalg.norm(b)
+
+
+def _autoregression(noise):
+    """z_t = 0.9 z_{t-1} + sqrt(1 - 0.81) e_t, of unit variance from the start."""
+
+    def step(z, e):
+        z = MEMORY * z + (1 - MEMORY**2) ** 0.5 * e
+        return z, z
+
+    return jnp.concatenate([noise[:1], jax.lax.scan(step, noise[0], noise[1:])[1]])

@@ -96,7 +96,8 @@ def _sums(causal: bool, window: int, kernel: Kernel, q, k, v):
         return jax.lax.map(lambda x: _out(False, kernel, total, x[1], *near(x[0])), (numbers, q))
 
     def chunk(sums, x):
-        (n, q), kv = x, near(x[0])
+        n, q = x
+        kv = near(n)
         return sums + write(kernel, *_first(kv)), _out(True, kernel, sums, q, *kv)
 
     return jax.lax.scan(chunk, _nothing(kernel, k, v), (numbers, q))[1]

@@ -26,7 +26,7 @@ Name = Annotated[str, Field(pattern=f"^({'|'.join(VARIANTS)})$")]
 LEAST = 0.02
 """Seconds a timing lasts at least; shorter calls are repeated."""
 
-FAR = 2048
+FAR = 2048.0
 """Slopes are of lengths from here on (T17)."""
 
 REPORTED = (4096, 16384, 131072)
@@ -109,22 +109,26 @@ def run(cfg: Speed, key, journal: Journal) -> Result:
 
 def fidelity(cfg: Fidelity, key) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Errors of every mechanism, one a repeat, and the numbers in its state."""
-    keys = iter(jax.random.split(key, 2 * len(cfg.lengths) * cfg.repeats))
-    summary, found = {}, []
-    for kind in speed_fidelity.KINDS:
-        for length in cfg.lengths:
-            draws = [
-                speed_fidelity.errors(next(keys), cfg.mechanisms, kind, length, cfg.dimension)
-                for _ in range(cfg.repeats)
-            ]
-            found.append(np.array(draws).T)
-            for name, values in zip(cfg.mechanisms, found[-1], strict=True):
-                summary[f"error_{name}_{kind}_{length}"] = values.tolist()
+    draw_key, data_key = jax.random.split(key)
+    names, kinds = cfg.mechanisms, speed_fidelity.KINDS
+    stacks = speed_fidelity.drawn(draw_key, names, cfg.dimension, len(kinds) * cfg.repeats)
+    shape = len(kinds), len(cfg.lengths), cfg.repeats
+    keys = jax.random.split(data_key, shape)
+    found = np.empty((*shape, len(names)))
+    for a, b, c in np.ndindex(*shape):
+        how = {"length": cfg.lengths[b], "dimension": cfg.dimension}
+        one = speed_fidelity.errors(keys[a, b, c], stacks, a * cfg.repeats + c, kinds[a], **how)
+        found[a, b, c] = [one[name] for name in names]
+    summary = {
+        f"error_{name}_{kinds[a]}_{cfg.lengths[b]}": found[a, b, :, i].tolist()
+        for a, b, i in np.ndindex(*shape[:2], len(names))
+        for name in (names[i],)
+    }
     sizes = [speed_fidelity.state_numbers(name, cfg.dimension) for name in cfg.mechanisms]
     for name, (sums, whole) in zip(cfg.mechanisms, sizes, strict=True):
         summary |= {f"sums_{name}": float(sums), f"state_{name}": float(whole)}
     arrays = {
-        "errors": np.array(found).reshape(2, len(cfg.lengths), len(cfg.mechanisms), -1),
+        "errors": found.swapaxes(2, 3),
         "states": np.array(sizes),
         "fidelity_lengths": np.array(cfg.lengths),
         "fidelity_mechanisms": np.array(cfg.mechanisms),
@@ -191,7 +195,7 @@ def programs(series: Series, key, cfg: Speed):
             if program.temporary > cfg.gib * 2**30:
                 break
             jax.block_until_ready(program.call())
-            guess, before = speed_layer.seconds(program, least=0, guess=1.0), length
+            guess, before = speed_layer.seconds(program, least=0.0, guess=1.0), length
             found[i, j], guesses[i, j] = program, guess
     return found, temporary, guesses
 

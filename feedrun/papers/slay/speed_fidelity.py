@@ -5,6 +5,7 @@ of coefficient 0.9 with queries near them, so that what matters is close by.
 """
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from feedrun.maths.linear_attention import init_state, kernel_attention, state_s
 from feedrun.papers.slay import attends, theory
 from feedrun.papers.slay.speed_layer import VARIANTS, attend_of
 
+EXACT = "yat_blocked"
 KINDS = ("gaussian", "correlated")
 MEMORY, NOISE = 0.9, 0.5
 """Of the keys' autoregression; by how much queries differ from keys, whose variance is 1."""
@@ -31,14 +33,21 @@ def data(key: Key[Array, ""], kind: str, length: int, dimension: int) -> tuple[A
     return k + NOISE * first, k, v
 
 
-def errors(key: Key[Array, ""], names: list[str], kind: str, length: int, dimension: int):
-    """Relative L2 distance of each variant's output to exact attention, on one draw of data."""
-    data_key, draw_key = jax.random.split(key)
-    qkv = data(data_key, kind, length, dimension)
-    exact = _attended(attend_of("yat_blocked")(draw_key, dimension), *qkv)
-    keys = jax.random.split(draw_key, len(names))
-    outs = (_attended(attend_of(n)(k, dimension), *qkv) for n, k in zip(names, keys, strict=True))
-    return np.array([float(_distance(out, exact)) for out in outs])
+def drawn(key: Key[Array, ""], names: list[str], dimension: int, count: int) -> dict[str, Any]:
+    """`count` draws of every variant and of the exact kernel, each a stack: one program for all."""
+    keys = jax.random.split(key, len(names))
+    stacks = {n: _stack(k, n, dimension, count) for n, k in zip(names, keys, strict=True)}
+    return stacks | {EXACT: attend_of(EXACT)(key, dimension)}
+
+
+def errors(
+    key: Key[Array, ""], stacks: dict[str, Any], i: int, kind: str, *, length: int, dimension: int
+) -> dict[str, float]:
+    """Relative L2 distance to exact attention of every variant's i-th draw, on one draw of data."""
+    qkv = data(key, kind, length, dimension)
+    exact = _attended(stacks[EXACT], *qkv)
+    draws = {n: jax.tree.map(lambda x: x[i], stack) for n, stack in stacks.items() if n != EXACT}
+    return {name: float(_distance(_attended(a, *qkv), exact)) for name, a in draws.items()}
 
 
 def state_numbers(name: str, dimension: int) -> tuple[int, int]:
@@ -95,6 +104,10 @@ def _attended(attend, q, k, v):
 
 def _distance(a: Float[Array, "T E"], b: Float[Array, "T E"]):
     return jnp.linalg.norm(a - b) / jnp.linalg.norm(b)
+
+
+def _stack(key, name, dimension, count):
+    return jax.vmap(lambda key: attend_of(name)(key, dimension))(jax.random.split(key, count))
 
 
 def _autoregression(noise):

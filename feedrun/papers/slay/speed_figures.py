@@ -60,7 +60,7 @@ def time_of_length(arrays) -> Figure:
                                strict=True):  # fmt: skip
         lengths, ms = arrays[f"{name}_lengths"], 1e3 * _median(arrays[f"{name}_seconds"])
         for mechanism, curve in zip(arrays[f"{name}_mechanisms"], ms, strict=True):
-            found = slope(lengths.astype(float), curve, least=2048)
+            found = slope(lengths.astype(float), curve, least=2048.0)
             end = np.flatnonzero(np.isfinite(curve))
             ax.plot(lengths, curve, **_look(mechanism))
             if found is not None:

@@ -37,7 +37,7 @@ class Program(NamedTuple):
     """A compiled layer, ready to be called, and the bytes of temporary memory planned for it."""
 
     call: Callable[[], Any]
-    temporary: float
+    temporary: int
 
 
 class Variant(NamedTuple):

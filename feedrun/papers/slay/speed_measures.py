@@ -6,7 +6,7 @@ from jaxtyping import Float
 Curve = Float[np.ndarray, "L"]
 
 
-def slope(lengths: Curve, values: Curve, *, least: float = 0) -> float | None:
+def slope(lengths: Curve, values: Curve, *, least: float = 0.0) -> float | None:
     """Log-log slope over lengths from `least` on; None for fewer than three points."""
     use = np.isfinite(values) & (lengths >= least)
     if use.sum() < 3:

@@ -40,7 +40,7 @@ def result():
 
 def test_slope_is_the_planted_exponent_where_it_is_asked_for():
     values = np.where(LENGTHS < 2048, 7.0, 3 * LENGTHS**1.25)
-    assert np.isclose(speed_measures.slope(LENGTHS, values, least=2048) or 0, 1.25)
+    assert np.isclose(speed_measures.slope(LENGTHS, values, least=2048.0) or 0, 1.25)
     assert speed_measures.slope(LENGTHS, np.where(LENGTHS > 1024, np.nan, 1.0)) is None
 
 
@@ -98,7 +98,9 @@ def test_the_gradient_that_is_timed_is_that_of_the_layer():
     )
     value, gradients = whole.call()
     np.testing.assert_allclose(value, jnp.sin(once.call()).sum(), rtol=1e-10)
-    towards = jax.tree.map(lambda x: jnp.cos(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape), layer)
+    towards = jax.tree.map(
+        lambda x: jnp.cos(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape), layer
+    )
 
     def at(step):
         moved = jax.tree.map(lambda x, u: x + step * u, layer, towards)

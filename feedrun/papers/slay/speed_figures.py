@@ -24,11 +24,11 @@ LABELS = {
     "hybrid": "exact in chunk, square",
     "hybrid_slay": "exact in chunk, SLAY",
     "window_square": "window + shifted square",
-    "window_square_256": "the same, chunks of 256",
-    "window_square_all": "the same, all 2144 features",
-    "window_square_equal": "the same, smaller state",
-    "window_square_half": "the same, m = 1024",
-    "window_square_quarter": "the same, m = 512",
+    "window_square_256": "window, chunks of 256",
+    "window_square_all": "window, all 2144 features",
+    "window_square_equal": "window, smaller state",
+    "window_square_half": "window, m = 1024",
+    "window_square_quarter": "window, m = 512",
     "favor_relu": "ReLU features, m = 64",
     "elu": "ELU + 1",
     "cosformer": "cosFormer",
@@ -68,7 +68,7 @@ def time_of_length(arrays) -> Figure:
                             xytext=(4, 0), textcoords="offset points", va="center",
                             color=_look(mechanism)["color"])  # fmt: skip
         _axes(ax, title, "time of a layer (ms, median of rounds)" if ax is axes[0] else "")
-    _legend(fig, axes[0], "Time of one causal layer; numbers: log-log slope from 2,048 tokens on")
+    _legend(fig, "Time of one causal layer; numbers: log-log slope from 2,048 tokens on")
     return fig
 
 
@@ -82,7 +82,7 @@ def memory(arrays) -> Figure:
         for mechanism, curve in rows:
             ax.plot(arrays[f"{name}_lengths"], curve, **_look(mechanism))
         _axes(ax, title, "temporary memory (MiB, planned by XLA)" if ax is axes[0] else "")
-    _legend(fig, axes[0], "Memory of one causal layer beside inputs and outputs")
+    _legend(fig, "Memory of one causal layer beside inputs and outputs")
     return fig
 
 
@@ -97,7 +97,7 @@ def throughput(arrays) -> Figure:
         for mechanism, curve in zip(arrays[f"{name}_mechanisms"], rates, strict=True):
             ax.plot(lengths, curve, **_look(mechanism))
         _axes(ax, title, "tokens a second" if ax is axes[0] else "")
-    _legend(fig, axes[0], "Throughput of one layer, forward")
+    _legend(fig, "Throughput of one layer, forward")
     return fig
 
 
@@ -112,12 +112,13 @@ def error_and_state(arrays) -> Figure:
         for name, state, values in zip(names, states, errors, strict=True):
             low, high = values.min(), values.max()
             middle = values.mean()
-            ax.errorbar(state, middle, [[middle - low], [high - middle]], **_look(name), capsize=2)
+            look = _look(name) | {"linestyle": "none"}
+            ax.errorbar(state, middle, [[middle - low], [high - middle]], **look, capsize=2)
         ax.set(xscale="log", yscale="log", title=f"{title} data, {length} tokens",
                xlabel="numbers in a head's decoding state, recent keys included")  # fmt: skip
         ax.grid(alpha=0.25, which="both")
     axes[0].set_ylabel("relative $L_2$ distance to exact attention")
-    _legend(fig, axes[0], "What a state buys: error against size (mean and range of draws)")
+    _legend(fig, "What a state buys: error against size (mean and range of draws)")
     return fig
 
 
@@ -154,7 +155,12 @@ def _canvas(width, height) -> Figure:
     return fig
 
 
-def _legend(fig: Figure, ax, title: str) -> None:
+def _legend(fig: Figure, title: str) -> None:
+    """A title above, and one legend below for the marks of all axes."""
     fig.suptitle(title, fontsize=11)
-    handles, labels = ax.get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    marks: dict[str, Any] = {}
+    for ax in fig.axes:
+        handles, labels = ax.get_legend_handles_labels()
+        marks |= dict(zip(labels, handles, strict=True))
+    below = {"loc": "outside lower center", "ncols": 4, "frameon": False, "fontsize": 8}
+    fig.legend(list(marks.values()), list(marks), **below)

@@ -113,11 +113,11 @@ def fidelity(cfg: Fidelity, key) -> tuple[dict[str, Any], dict[str, np.ndarray]]
     names, kinds = cfg.mechanisms, speed_fidelity.KINDS
     stacks = speed_fidelity.drawn(draw_key, names, cfg.dimension, len(kinds) * cfg.repeats)
     shape = len(kinds), len(cfg.lengths), cfg.repeats
-    keys = jax.random.split(data_key, shape)
+    keys = iter(jax.random.split(data_key, int(np.prod(shape))))
     found = np.empty((*shape, len(names)))
     for a, b, c in np.ndindex(*shape):
         how = {"length": cfg.lengths[b], "dimension": cfg.dimension}
-        one = speed_fidelity.errors(keys[a, b, c], stacks, a * cfg.repeats + c, kinds[a], **how)
+        one = speed_fidelity.errors(next(keys), stacks, a * cfg.repeats + c, kinds[a], **how)
         found[a, b, c] = [one[name] for name in names]
     summary = {
         f"error_{name}_{kinds[a]}_{cfg.lengths[b]}": found[a, b, :, i].tolist()
@@ -183,14 +183,15 @@ def programs(series: Series, key, cfg: Speed):
     found: dict[tuple[int, int], Program] = {}
     guesses: dict[tuple[int, int], float] = {}
     temporary = np.full((len(series.mechanisms), len(series.lengths)), np.nan)
-    for i, name in enumerate(series.mechanisms):
+    for i, (name, own_key) in enumerate(zip(series.mechanisms, keys, strict=True)):
+        drawn = speed_layer.drawn_heads(own_key, name, **sizes)
         order, guess, before = VARIANTS[name].order, 0.0, 1
         for j, length in enumerate(series.lengths):
             if guess * (length / before) ** order > cfg.seconds:
                 break
             layer = longest._replace(x=longest.x[:length])
             how = {"causal": series.causal, "gradient": series.gradient}
-            program = speed_layer.compiled(keys[i], name, layer, **how)
+            program = speed_layer.compiled(name, drawn, layer, **how)
             temporary[i, j] = program.temporary
             if program.temporary > cfg.gib * 2**30:
                 break

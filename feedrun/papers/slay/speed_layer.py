@@ -93,12 +93,16 @@ def draw(key: Key[Array, ""], *, length: int, heads: int, dimension: int) -> Lay
     )
 
 
-def compiled(
-    key: Key[Array, ""], name: str, layer: Layer, *, causal: bool, gradient: bool
-) -> Program:
+def drawn_heads(key: Key[Array, ""], name: str, *, heads: int, dimension: int) -> Any:
+    """The attends of all heads, each with features of its own, as one pytree."""
+    if name == "softmax_library":
+        return ()
+    return jax.vmap(lambda key: attend_of(name)(key, dimension))(jax.random.split(key, heads))
+
+
+def compiled(name: str, drawn: Any, layer: Layer, *, causal: bool, gradient: bool) -> Program:
     """The layer's output, or also the gradient of sum sin(output) by tokens and weights."""
-    heads, dimension = layer.out.shape[:2]
-    drawn = _drawn(key, name, heads, dimension)
+    heads = len(layer.out)
     run = _spread(partial(_output, partial(_heads, name, causal)), heads)
 
     def loss(layer, drawn):
@@ -126,13 +130,6 @@ def attend_of(name: str) -> Callable[[Key[Array, ""], int], Attend]:
     if name == "softmax_blocked":
         return lambda key, dimension: Partial(partial(blocked_softmax_attention, block=BLOCK))
     return lambda key, dimension: attends.ATTENDS[variant.attend](key, dimension, variant.sizes)
-
-
-def _drawn(key, name, heads, dimension):
-    """The attends of all heads, as one pytree."""
-    if name == "softmax_library":
-        return ()
-    return jax.vmap(lambda key: attend_of(name)(key, dimension))(jax.random.split(key, heads))
 
 
 def _heads(name, causal, drawn, q, k, v):

@@ -29,7 +29,7 @@ def config(scale, **changes):
     cfg = yaml.safe_load((CONFIGS / "experiment/slay_speed.yaml").read_text())
     del cfg["_target_"], cfg["about"]
     part = yaml.safe_load((CONFIGS / f"scale/slay_speed/{scale}.yaml").read_text())
-    return Speed(**merged(cfg, part) | changes)
+    return Speed.model_validate(merged(cfg, part) | changes)
 
 
 @pytest.fixture(scope="module")
@@ -77,25 +77,28 @@ def test_blocked_softmax_and_its_gradient_equal_the_whole(causal):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
+def compiled(name, layer, *, gradient=False):
+    drawn = speed_layer.drawn_heads(jax.random.key(1), name, heads=2, dimension=4)
+    return speed_layer.compiled(name, drawn, layer, causal=True, gradient=gradient)
+
+
 @pytest.mark.parametrize("name", ["softmax", "softmax_library", "softmax_blocked"])
 def test_the_layer_is_projections_around_attention(name):
     layer = speed_layer.draw(jax.random.key(0), length=9, heads=2, dimension=4)
-    program = speed_layer.compiled(jax.random.key(1), name, layer, causal=True, gradient=False)
+    program = compiled(name, layer)
     expected = np.zeros((9, 8))
     for qkv, out in zip(*map(np.asarray, layer[1:]), strict=True):
         q, k, v = np.einsum("tw,wjd->jtd", np.asarray(layer.x), qkv)
         weights = np.tril(np.exp(q @ k.T / 2))
         expected += weights @ v / weights.sum(1, keepdims=True) @ out
-    np.testing.assert_allclose(program.call(), expected, rtol=1e-10, atol=1e-12)
+    rtol = 1e-6 if name == "softmax_library" else 1e-10  # it takes its softmax in float32
+    np.testing.assert_allclose(program.call(), expected, rtol=rtol, atol=rtol)
     assert program.temporary > 0
 
 
 def test_the_gradient_that_is_timed_is_that_of_the_layer():
     layer = speed_layer.draw(jax.random.key(0), length=9, heads=2, dimension=4)
-    whole, once = (
-        speed_layer.compiled(jax.random.key(1), "hybrid", layer, causal=True, gradient=gradient)
-        for gradient in (True, False)
-    )
+    whole, once = (compiled("hybrid", layer, gradient=gradient) for gradient in (True, False))
     value, gradients = whole.call()
     np.testing.assert_allclose(value, jnp.sin(once.call()).sum(), rtol=1e-10)
     towards = jax.tree.map(
@@ -104,10 +107,7 @@ def test_the_gradient_that_is_timed_is_that_of_the_layer():
 
     def at(step):
         moved = jax.tree.map(lambda x, u: x + step * u, layer, towards)
-        program = speed_layer.compiled(
-            jax.random.key(1), "hybrid", moved, causal=True, gradient=False
-        )
-        return float(jnp.sin(program.call()).sum())
+        return float(jnp.sin(compiled("hybrid", moved).call()).sum())
 
     slope = sum(float((g * u).sum()) for g, u in zip(gradients, towards, strict=True))
     np.testing.assert_allclose((at(1e-6) - at(-1e-6)) / 2e-6, slope, rtol=1e-6)
@@ -160,4 +160,4 @@ def _programs(cfg):
 def test_lengths_must_ascend():
     series = config("smoke").forward.model_dump() | {"lengths": [128, 64]}
     with pytest.raises(ValueError, match=r"must ascend, got \[128, 64\]"):
-        Speed(**config("smoke").model_dump() | {"forward": series})
+        Speed.model_validate(config("smoke").model_dump() | {"forward": series})

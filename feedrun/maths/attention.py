@@ -34,3 +34,27 @@ def visible(T: int, S: int) -> Bool[Array, "T S"]:
     if S < T:
         raise ValueError(f"causal attention of {T} queries needs as many keys, got {S}")
     return jnp.arange(S)[None] <= jnp.arange(S - T, S)[:, None]
+
+
+def blocked_softmax_attention(
+    q: Float[Array, "T D"],
+    k: Float[Array, "S D"],
+    v: Float[Array, "S E"],
+    *,
+    causal: bool,
+    block: int,
+) -> Float[Array, "T E"]:
+    """The same, `block` queries at a time: O(block S) memory; the backward pass repeats each."""
+    T, S = len(q), len(k)
+    rows = jnp.pad(q, ((0, -T % block), (0, 0))).reshape(-1, block, q.shape[1])
+    last = S - T + jnp.arange(len(rows) * block).reshape(-1, block)
+
+    @jax.checkpoint
+    def attend(x):
+        q, last = x
+        scores = q @ k.T / q.shape[1] ** 0.5
+        if causal:
+            scores = jnp.where(jnp.arange(S)[None] <= last[:, None], scores, -jnp.inf)
+        return jax.nn.softmax(scores, axis=1) @ v
+
+    return jax.lax.map(attend, (rows, last)).reshape(-1, v.shape[1])[:T]

@@ -19,7 +19,8 @@ class Contestant(NamedTuple):
 
     make(inputs) -> the call to time, returning its output. `needs`: modules that may be absent.
     One call does `share` of the problem; its time is divided by that, and `note` says so. What is
-    known only of the call itself, such as its memory, it carries as an attribute `note`.
+    known only of the call itself, such as its memory, it carries as attributes `note` and
+    `kib_a_token`.
     """
 
     make: Callable[[Any], Callable[[], Any]]
@@ -33,7 +34,10 @@ class Contestant(NamedTuple):
 
 
 class Gate(NamedTuple):
-    """A bound that must hold: on "seconds", "ceiling" (share of it) or a contestant's ratio."""
+    """A bound that must hold: on a contestant's ratio to ours, or on what is measured of ours.
+
+    That is "seconds", "ceiling" (share of it) or "KiB a token" (of temporary memory).
+    """
 
     quantity: str
     at_least: float | None = None

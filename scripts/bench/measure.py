@@ -29,6 +29,7 @@ class Row(NamedTuple):
     seconds: tuple[float, ...] = ()
     cores: float | None = None
     note: str = ""
+    kib_a_token: float | None = None
 
 
 class Outcome(NamedTuple):
@@ -113,7 +114,8 @@ def _first_call(case: Case, inputs: Any, contestant: Contestant):
     if not error <= case.tol:
         return Row("BAD", error=error, note=f"error beyond {case.tol:g}"), None
     note = getattr(call, "note", contestant.note)
-    return Row("ok", error=error, compile=compiled, note=note), call
+    memory = getattr(call, "kib_a_token", None)
+    return Row("ok", error=error, compile=compiled, note=note, kib_a_token=memory), call
 
 
 def _timed(calls: Mapping[str, tuple[Callable[[], Any], float]], rounds: int):
@@ -155,9 +157,12 @@ def _judge(gates: tuple[Gate, ...], outcome: Outcome, state: str) -> dict[str, s
 
 def measured(quantity: str, outcome: Outcome) -> float | None:
     """The number a gate speaks of, None where it was not measured."""
-    ours = next(iter(outcome.rows.values())).seconds
+    first = next(iter(outcome.rows.values()))
+    ours = first.seconds
     if not ours:
         return None
+    if quantity == "KiB a token":
+        return first.kib_a_token
     if quantity == "seconds":
         return spread(ours).median
     if quantity == "ceiling":

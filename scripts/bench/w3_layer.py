@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from feedrun.papers.slay import attends
+from feedrun.papers.slay import attends, theory
 from scripts.bench.case import Contestant
 
 HEADS, WIDTH = 8, 256
 D = WIDTH // HEADS
 SIZES = attends.CONFIGURATIONS["table"]
-NAMES = ("slay", "hybrid", "square", "yat_blocked")
+NAMES = ("slay", "hybrid", "square", "window_square", "yat_blocked")
 CHECKED = 32
 """Queries of which the outputs are checked."""
 
@@ -70,9 +70,15 @@ def _kernel(p: Layer, name: str, head: int, q: Any, k: Any, rows: Any) -> Any:
         squares = (q @ a.T) ** 2 @ ((k @ a.T) ** 2).T / len(a)
         return squares * (np.exp(q @ w.T + c) @ np.exp(k @ w.T + c).T)
     x, C = q @ k.T, 2 + SIZES.eps
-    near = rows[:, None] // SIZES.chunk == np.arange(len(k))[None] // SIZES.chunk
-    exact = {"yat_blocked": True, "square": False, "hybrid": near}[name]
-    return np.where(exact, x**2 / (C - 2 * x), x**2 / C)
+    apart = rows[:, None] // SIZES.chunk - np.arange(len(k))[None] // SIZES.chunk
+    exact = {
+        "yat_blocked": True,
+        "square": False,
+        "hybrid": apart == 0,
+        "window_square": apart <= SIZES.window,
+    }[name]
+    scale, shift = theory.far_square(D, SIZES.eps) if name == "window_square" else (1 / C, 0)
+    return np.where(exact, x**2 / (C - 2 * x), scale * (x + shift) ** 2)
 
 
 def slay_draws(p: Layer) -> tuple[Any, Any, Any]:

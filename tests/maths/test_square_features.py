@@ -130,3 +130,40 @@ def test_float32_stays_float32(name):
     phi = DRAWS[name](jax.random.key(0), D, 4, dtype=jnp.float32)
     assert phi(pair(dtype=jnp.float32)).dtype == jnp.float32
     assert square.SymmetricSquare()(pair(dtype=jnp.float32)).dtype == jnp.float32
+
+
+@pytest.mark.parametrize("D", [2, 5, 8])
+def test_shifted_square_is_exact_and_without_lags_lacks_their_products(D):
+    u, v = sphere.uniform(jax.random.key(0), (2, 7, D))
+    for lags in range(D // 2 + 1):
+        features = partial(square.shifted_square, scale=0.6, shift=0.3, lags=lags)
+        phi_u, phi_v = features(u), features(v)
+        expected = (u @ v.T + 0.3) ** 2
+        for i, j in zip(*np.triu_indices(D, 1), strict=True):
+            if min(j - i, D - j + i) > lags:
+                expected -= 2 * jnp.outer(u[:, i] * u[:, j], v[:, i] * v[:, j])
+        np.testing.assert_allclose(phi_u @ phi_v.T, 0.6 * expected, rtol=1e-12, atol=1e-14)
+        assert square.lags_within(phi_u.shape[1], D) == lags
+    assert phi_u.shape[1] == D * (D + 3) // 2
+
+
+def test_gradient_of_the_shifted_square_is_that_of_its_products():
+    u, v = sphere.uniform(jax.random.key(0), (2, 7, 6))
+
+    def loss(phi, u):
+        return jnp.sin(5 * phi(u) @ phi(v).T).sum()
+
+    def gathered(u):
+        i, j = np.triu_indices(6, 1)
+        level = (1 + 6 * 0.3**2) ** 0.5 / 6 - 1 / 6
+        return jnp.concatenate([0.6**0.5 * u, u**2 + level, 2**0.5 * u[:, i] * u[:, j]], axis=1)
+
+    ours = partial(square.shifted_square, scale=1.0, shift=0.3, lags=3)
+    np.testing.assert_allclose(
+        jax.grad(partial(loss, ours))(u), jax.grad(partial(loss, gathered))(u), rtol=1e-11
+    )
+
+
+def test_too_small_a_budget_is_refused():
+    with pytest.raises(ValueError, match="needs 16 features or more, got 15"):
+        square.lags_within(15, 8)

@@ -121,3 +121,20 @@ def test_kernel_attention_is_the_weighted_mean_of_what_is_seen():
         np.testing.assert_allclose(out[i], weights @ v[: i + 1], rtol=1e-10)
     negative = theory.kernel_attention(-S, v, causal=False, delta=0.5, clamp=True)
     np.testing.assert_allclose(negative, -S @ v / 0.5, rtol=1e-10)
+
+
+@pytest.mark.parametrize("d,eps", [(16, 1e-2), (64, 1e-3)])
+def test_far_square_keeps_the_mean_and_explains_more_than_the_square(d, eps):
+    w, shift = theory.far_square(d, eps)
+    x = sphere.uniform(jax.random.key(0), (400_000, d))[:, 0]
+    K, fitted, square = theory.spherical_yat(x, eps), w * (x + shift) ** 2, x**2 / (2 + eps)
+    error = (K - fitted).std() / len(x) ** 0.5
+    assert abs(float((K - fitted).mean())) < 4 * error
+    assert float(((K - fitted) ** 2).mean()) < 0.75 * float(((K - square) ** 2).mean())
+
+
+def test_far_square_tends_to_the_square_in_high_dimension():
+    """By K = x^2 / C + 2 x^3 / C^2 + ..., x^3 ~ 3 x / (d + 2): w C -> 1, shift (d + 2) -> 3 / C."""
+    for d in (64, 128, 256):
+        w, shift = theory.far_square(d, 1e-3)
+        assert abs(w * 2.001 - 1) < 2 / d and abs(shift * (d + 2) / (3 / 2.001) - 1) < 4 / d

@@ -35,6 +35,7 @@ WORDS = {
     "hybrid": "hybrid: exact chunk + square",
     "hybrid_prf": "hybrid: + square × features",
     "hybrid_slay": "hybrid: + SLAY",
+    "window_square": "exact window + square",
     "favor": "FAVOR+",
     "favor_relu": "Performer (ReLU)",
     "elu": "ELU + 1",

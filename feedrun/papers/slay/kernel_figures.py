@@ -26,7 +26,9 @@ TARGETS = ("against exact spherical Yat attention", "against softmax attention")
 EDGE = 1.3
 """Where axes of errors end: an output of zeros has the error 1."""
 
-DASHES = ("--", ":", "-.", (0, (5, 1)))
+DASHES = ("--", ":", "-.", (0, (5, 1)), (0, (1, 3)))
+FLAT = ("uniform", "anchor_limit", "square", "hybrid", "window_square")
+"""Mechanisms without a budget to sweep, drawn as lines."""
 
 
 def kernel(result: Result) -> dict[str, Any]:
@@ -147,7 +149,7 @@ def by_budget(arrays) -> Figure:
     for n, ax in enumerate(axes):
         rows = arrays["swept_errors"][:, order, 0, n]
         lines(ax, features, rows, [words(str(name)) for name in arrays["swept"]])
-        flat = [name for name in ("uniform", "anchor_limit", "square", "hybrid") if name in labels]
+        flat = [name for name in FLAT if name in labels]
         for name, dash in zip(flat, DASHES, strict=False):
             level = values[labels.index(name), 0, 0, n].mean()
             ax.axhline(level, color="black", linestyle=dash, linewidth=1.1, label=words(name))

@@ -98,7 +98,7 @@ def _pair(rng: np.random.Generator, size: int, settings: Settings) -> list[Snake
     low = frame - solid[kind[0]].min(axis=1)
     room = settings.side - frame - solid[kind[0]].max(axis=1) - low
     start = low + np.floor(rng.random((size, 2)) * np.maximum(room, 0)).astype(int)
-    start[room.min(axis=1) < 1] = -2 * settings.side  # too long in this direction: nowhere
+    start[(room[:, 0] < 1) | (room[:, 1] < 1)] = -2 * settings.side  # too long in this direction: nowhere
     turn = np.deg2rad(rng.integers(0, 360, size))
     away = settings.seed_distance * np.stack([np.sin(turn), np.cos(turn)], axis=-1)
     other = np.rint(start + away).astype(int)

@@ -98,7 +98,7 @@ def _pair(rng: np.random.Generator, size: int, settings: Settings) -> list[Snake
     low = frame - solid[kind[0]].min(axis=1)
     room = settings.side - frame - solid[kind[0]].max(axis=1) - low
     start = low + np.floor(rng.random((size, 2)) * np.maximum(room, 0)).astype(int)
-    start[(room[:, 0] < 1) | (room[:, 1] < 1)] = -2 * settings.side  # too long in this direction: nowhere
+    start[room.min(axis=1) < 1] = -2 * settings.side  # too long in this direction: nowhere
     turn = np.deg2rad(rng.integers(0, 360, size))
     away = settings.seed_distance * np.stack([np.sin(turn), np.cos(turn)], axis=-1)
     other = np.rint(start + away).astype(int)
@@ -130,7 +130,8 @@ def _placed(rng: np.random.Generator, canvas: Canvas, settings: Settings) -> Sna
     starts = rng.integers(0, settings.side, (size, PLACES, 2))
     spots = starts[:, :, None] + paddles(settings).solid[kind][:, None] + border(settings)
     which = np.arange(size)[:, None, None]
-    free = (canvas.mask[which, spots[..., 0], spots[..., 1]] <= OCCUPIED).all(axis=-1)
+    taken = canvas.mask[which, spots[..., 0], spots[..., 1]].max(axis=-1)
+    free = taken <= OCCUPIED
     start = starts[np.arange(size), free.argmax(axis=1)]
     start[~free.any(axis=1)] = -2 * settings.side
     return _begun(start, kind, settings)

@@ -130,7 +130,8 @@ def _placed(rng: np.random.Generator, canvas: Canvas, settings: Settings) -> Sna
     starts = rng.integers(0, settings.side, (size, PLACES, 2))
     spots = starts[:, :, None] + paddles(settings).solid[kind][:, None] + border(settings)
     which = np.arange(size)[:, None, None]
-    free = (canvas.mask[which, spots[..., 0], spots[..., 1]] <= OCCUPIED).all(axis=-1)
+    taken = canvas.mask[which, spots[..., 0], spots[..., 1]].max(axis=-1)
+    free = taken <= OCCUPIED
     start = starts[np.arange(size), free.argmax(axis=1)]
     start[~free.any(axis=1)] = -2 * settings.side
     return _begun(start, kind, settings)

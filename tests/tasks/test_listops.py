@@ -78,9 +78,7 @@ def test_shapes_are_distributed_as_those_of_the_published_rejection():
             trees.append(tree)
     ours = [(len(row), *depth_and_arguments(row)) for row in rows]
     columns = [
-        np.array(
-            [(size, depth, len(counts), float(np.mean(counts))) for size, depth, counts in own]
-        )
+        np.array([(size, deep, len(counts), float(np.mean(counts))) for size, deep, counts in own])
         for own in (ours, trees)
     ]
     mean, expected = (np.mean(column, axis=0) for column in columns)

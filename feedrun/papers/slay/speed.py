@@ -152,7 +152,9 @@ def measured(cfg: Speed, key, journal: Journal) -> tuple[dict[str, Timed], list[
     keys = jax.random.split(key, len(SERIES))
     plans = {n: programs(getattr(cfg, n), k, cfg) for n, k in zip(SERIES, keys, strict=True)}
     shapes = {n: np.shape(plan[1]) for n, plan in plans.items()}
-    state: dict[str, Any] = {n: np.full((cfg.rounds, *shape), np.nan) for n, shape in shapes.items()}
+    state: dict[str, Any] = {
+        n: np.full((cfg.rounds, *shape), np.nan) for n, shape in shapes.items()
+    }
     state["loads"] = np.full(cfg.rounds, np.nan)
     done, state = journal.restore(state) or (0, state)
     state = {name: np.array(values) for name, values in state.items()}

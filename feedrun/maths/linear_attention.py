@@ -135,8 +135,9 @@ def step(
     near_keys, near_values = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (keys, values))
     out = read(kernel, _row(q), sums) + scores(kernel, _row(q), near_keys) @ near_values
     full = count + 1 == values.shape[1]
-    moved = jax.lax.cond(full, partial(_move_on, kernel), lambda *x: x, sums, keys, values)
-    return State(*moved, jnp.where(full, 0, count + 1)), _ratio(out, delta)[0]
+    move_on, stay = partial(_move_on, kernel), lambda *x: x
+    sums, keys, values = jax.lax.cond(full, move_on, stay, sums, keys, values)
+    return State(sums, keys, values, jnp.where(full, 0, count + 1)), _ratio(out, delta)[0]
 
 
 def state_size(state: State) -> int:

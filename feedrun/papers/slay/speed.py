@@ -152,7 +152,9 @@ def measured(cfg: Speed, key, journal: Journal) -> tuple[dict[str, Timed], list[
     keys = jax.random.split(key, len(SERIES))
     plans = {n: programs(getattr(cfg, n), k, cfg) for n, k in zip(SERIES, keys, strict=True)}
     shapes = {n: np.shape(plan[1]) for n, plan in plans.items()}
-    state = {n: np.full((cfg.rounds, *shape), np.nan) for n, shape in shapes.items()}
+    state: dict[str, Any] = {
+        n: np.full((cfg.rounds, *shape), np.nan) for n, shape in shapes.items()
+    }
     state["loads"] = np.full(cfg.rounds, np.nan)
     done, state = journal.restore(state) or (0, state)
     state = {name: np.array(values) for name, values in state.items()}
@@ -237,11 +239,12 @@ def reach(cfg: Speed, temporary: np.ndarray) -> dict[str, float]:
     lengths, names = np.array(cfg.forward.lengths, float), cfg.forward.mechanisms
     at = dict(zip(names, temporary, strict=True))
     summary: dict[str, Any] = {}
-    ends = {n: measures.longest(lengths, at[n], cfg.card_gib * 2**30) for n in at}
+    ends: dict[str, Any] = {n: measures.longest(lengths, at[n], cfg.card_gib * 2**30) for n in at}
     for rival in RIVALS:
         if ends.get("slay") and ends.get(rival):
             summary[f"longer_than_{rival}"] = ends["slay"] / ends[rival]
-    more = {n: measures.more_a_token(lengths, at[n]) for n in ("slay", "slay_2048") if n in at}
+    grown = measures.more_a_token
+    more: dict[str, Any] = {n: grown(lengths, at[n]) for n in ("slay", "slay_2048") if n in at}
     if len(more) == 2 and all(more.values()):
         summary["bytes_by_features"] = more["slay_2048"] / more["slay"]
     return summary

@@ -58,8 +58,8 @@ def run(lanes: Lanes, y: Float[Array, "T O *B"]) -> tuple[Rows, Moments]:
 
     def body(moments, seen):
         C, y = seen if moving else (lanes.C, seen)
-        after, rows = step(moments, lanes.A, C, lanes.q, lanes.r, y)
-        return after, (rows, moments)
+        after, row = step(moments, lanes.A, C, lanes.q, lanes.r, y)
+        return after, (Rows(*row), moments)
 
     return jax.lax.scan(body, start(lanes, y.shape[2:]), (lanes.C, y) if moving else y)[1]
 

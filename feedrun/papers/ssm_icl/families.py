@@ -49,7 +49,8 @@ class Family(NamedTuple):
     """A distribution over sequences with its reference predictors; `bayes` is what to reach.
 
     genie knows the task, which no one who sees the inputs alone can: a lower bound on any risk.
-    bayes is the posterior predictive mean, exact where `exact`, else an upper bound on its risk.
+    bayes is the posterior predictive mean, exact where `exact`, else an upper bound on its risk;
+    None where neither is known.
     """
 
     sample: Callable[..., Batch]
@@ -57,7 +58,7 @@ class Family(NamedTuple):
     outputs: int
     kind: Literal["number", "symbol"]
     genie: Predictor
-    bayes: Predictor
+    bayes: Predictor | None
     estimators: Mapping[str, Predictor]
     exact: bool = True
     stride: int = 1

@@ -7,7 +7,7 @@ paper's own are not known.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -98,7 +98,7 @@ def _perron(A: Float[Array, "B N N"], *, steps: int = 60) -> Float[Array, "B"]:
     return jax.lax.scan(body, start, length=steps)[1][-1]
 
 
-def chosen(key: Key[Array, ""], tasks: Tasks, count: int) -> Tasks:
+def chosen(tasks: Tasks, key: Key[Array, ""], count: int) -> Tasks:
     """`count` tasks drawn uniformly from a finite set, with replacement."""
     which = jax.random.randint(key, (count,), 0, len(tasks.q))
     return jax.tree.map(lambda leaf: leaf[which], tasks)
@@ -145,15 +145,3 @@ def sampler(draw: Callable[[Any, int], Tasks], *, taps: int = 1) -> Callable[...
         return Batch(inputs, y, jnp.ones(count), y[..., :0], tasks, hidden)
 
     return sample
-
-
-Prior = Literal["lg1", "lg4", "mop", "mop_triangular"]
-
-
-def prior(name: Prior) -> Callable[[Any, int], Tasks]:
-    """draw(key, count) of a named prior over systems."""
-    if name == "lg1":
-        return lambda key, count: chosen(key, lg1_grid(), count)
-    if name == "lg4":
-        return lg4
-    return lambda key, count: mop(key, count, triangular=name == "mop_triangular")

@@ -32,8 +32,7 @@ def markov_sampler(*, symbols: int, alpha: float, order: int) -> Callable[..., B
     def sample(key: Key[Array, ""], *, count: int, length: int) -> Batch:
         row_key, move_key = jax.random.split(key)
         contexts = symbols**order
-        shape = (count, contexts)
-        rows = jnp.log(jax.random.dirichlet(row_key, jnp.full(symbols, alpha), shape))
+        rows = log_dirichlet(row_key, (count, contexts, symbols), alpha)
         noise = jax.random.gumbel(move_key, (length, count, symbols))
         everyone = jnp.arange(count)
 
@@ -47,6 +46,20 @@ def markov_sampler(*, symbols: int, alpha: float, order: int) -> Callable[..., B
         return _batch(x.T, rows, {}, symbols)
 
     return sample
+
+
+def log_dirichlet(
+    key: Key[Array, ""], shape: tuple[int, ...], alpha: float
+) -> Float[Array, "..."]:
+    """Logarithms of draws of Dirichlet(alpha 1_V), V the last axis; they never are -inf.
+
+    alpha = 1 needs no rejection: logarithms of exponential variables are negative Gumbels.
+    """
+    if alpha == 1:
+        log_gamma = -jax.random.gumbel(key, shape)
+    else:
+        log_gamma = jax.random.loggamma(key, alpha, shape)
+    return jax.nn.log_softmax(log_gamma, axis=-1)
 
 
 def _context(context, x, symbols: int, contexts: int):
@@ -66,8 +79,7 @@ def contexts(x: Int[Array, "B T"], *, symbols: int, order: int) -> Int[Array, "B
 
 def switching_library(key: Key[Array, ""]) -> Switching:
     """The frozen chains of SM."""
-    shape = (MODES, MODE_SYMBOLS)
-    return Switching(jnp.log(jax.random.dirichlet(key, jnp.full(MODE_SYMBOLS, MODE_ALPHA), shape)))
+    return Switching(log_dirichlet(key, (MODES, MODE_SYMBOLS, MODE_SYMBOLS), MODE_ALPHA))
 
 
 def mode_transitions() -> Float[Array, "K K"]:
@@ -80,10 +92,9 @@ def switching_sampler(library: Switching) -> Callable[..., Batch]:
     """sample of SM; the first symbol and mode are uniform. hidden["mode"] is s_t, (B, T)."""
 
     def sample(key: Key[Array, ""], *, count: int, length: int) -> Batch:
-        stay_key, mode_key, move_key = jax.random.split(key, 3)
+        mode_key, move_key = jax.random.split(key)
         moods = jax.random.gumbel(mode_key, (length, count, MODES))
         noise = jax.random.gumbel(move_key, (length, count, MODE_SYMBOLS))
-        del stay_key
         log_moves = jnp.log(mode_transitions())
 
         def body(carry, seen):

@@ -107,9 +107,7 @@ def _total(terms: Any) -> Any:
 
 def _pack(mean, P) -> Moments:
     n = len(mean)
-    return Moments(
-        jnp.stack(mean), jnp.stack([P[i, j] for i in range(n) for j in range(i, n)])
-    )
+    return Moments(jnp.stack(mean), jnp.stack([P[i, j] for i in range(n) for j in range(i, n)]))
 
 
 def _unpack(moments: Moments):

@@ -48,9 +48,7 @@ def markov_sampler(*, symbols: int, alpha: float, order: int) -> Callable[..., B
     return sample
 
 
-def log_dirichlet(
-    key: Key[Array, ""], shape: tuple[int, ...], alpha: float
-) -> Float[Array, "..."]:
+def log_dirichlet(key: Key[Array, ""], shape: tuple[int, ...], alpha: float) -> Float[Array, "..."]:
     """Logarithms of draws of Dirichlet(alpha 1_V), V the last axis; they never are -inf.
 
     alpha = 1 needs no rejection: logarithms of exponential variables are negative Gumbels.
@@ -72,7 +70,10 @@ def contexts(x: Int[Array, "B T"], *, symbols: int, order: int) -> Int[Array, "B
     padded = jnp.pad(x, ((0, 0), (order, 0)))
     length = x.shape[1]
     return sum(
-        (padded[:, order - k : order - k + length] * symbols ** (k - 1) for k in range(1, order + 1)),
+        (
+            padded[:, order - k : order - k + length] * symbols ** (k - 1)
+            for k in range(1, order + 1)
+        ),
         start=jnp.zeros_like(x),
     )
 

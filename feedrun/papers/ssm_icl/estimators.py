@@ -91,9 +91,7 @@ def one_step(*, noise_to_prior: float) -> Predictor:
 def _on_regressors(
     estimator: least_squares.Estimator, *, forgetting: float = 1.0
 ) -> Callable[[Batch], Float[Array, "B T 1"]]:
-    return lambda batch: _fitted(
-        batch.regressors, batch.targets, estimator, forgetting=forgetting
-    )
+    return lambda batch: _fitted(batch.regressors, batch.targets, estimator, forgetting=forgetting)
 
 
 def _fitted(x, y, estimator, *, forgetting: float = 1.0) -> Float[Array, "B T 1"]:

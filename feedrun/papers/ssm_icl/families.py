@@ -117,9 +117,7 @@ def excess(
     return distance(predictions, reference)
 
 
-def loss(
-    family: Family, predictions: Float[Array, "B T O"], batch: Batch
-) -> Float[Array, "B T"]:
+def loss(family: Family, predictions: Float[Array, "B T O"], batch: Batch) -> Float[Array, "B T"]:
     """Squared error or cross-entropy of every target, 0 where a sequence does not count."""
     error = squared_error if family.kind == "number" else cross_entropy
     return error(predictions, batch.targets) * batch.kept[:, None]

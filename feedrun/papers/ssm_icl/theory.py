@@ -23,9 +23,7 @@ def ols_risk(n: Float[Array, "T"], *, d: int, noise: float) -> Float[Array, "T"]
     return jnp.where(finite, noise * (1 + d / jnp.where(finite, n - d - 1, 1)), jnp.inf)
 
 
-def one_step_risk(
-    n: Float[Array, "T"], *, d: int, noise: float, prior: float
-) -> Float[Array, "T"]:
+def one_step_risk(n: Float[Array, "T"], *, d: int, noise: float, prior: float) -> Float[Array, "T"]:
     """Risk of the best single gradient step from zero (LSA-opt), for every rho (section 5.3)."""
     extra = d + 1 + noise / prior
     return noise + prior * d * extra / (n + extra)
@@ -49,9 +47,7 @@ class Proper(NamedTuple):
     one_step: Float[Array, ""]
 
 
-def proper_risks(
-    X: Float[Array, "N D"], rho: Scalar, *, noise: float, prior: float
-) -> Proper:
+def proper_risks(X: Float[Array, "N D"], rho: Scalar, *, noise: float, prior: float) -> Proper:
     """Risks on CNR of three estimators x.g(X^T X) X^T y for one design, exact.
 
     E|w^ - w|^2 = prior tr (I - G X^T X)^2 + tr G^T X^T Sigma X G for w^ = G X^T y, Sigma the

@@ -1,0 +1,187 @@
+"""Exact checks of icl_oracles: filters against conditioning, Riccati, the hand-built cell, gaps.
+
+Everything here is a number that theory fixes; each check pairs two independent computations.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from feedrun.maths import kalman, kalman_lanes, riccati
+from feedrun.papers.ssm_icl import families, linear_gaussian, oracles, regression, theory
+from feedrun.papers.ssm_icl import regression_oracles as exact
+from feedrun.papers.ssm_icl.checks_tables import ORDER_BLIND, ROTATION, ROTATION_S, SCALARS
+from feedrun.papers.ssm_icl.linear_gaussian import Tasks
+from feedrun.papers.ssm_icl.regression import NOISE, REGRESSORS
+
+LENGTH = 20
+"""Steps over which filters meet dense conditioning (acceptance test O1)."""
+
+PRIOR = 1 / REGRESSORS
+
+
+def measure(key: jax.Array, *, tasks: int, designs: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Summary and arrays of all exact checks, on `tasks` systems and `designs` regressions."""
+    filter_key, gap_key, white_key = jax.random.split(key, 3)
+    summary = {name: float(v) for name, v in filters(filter_key, tasks=tasks).items()}
+    summary["riccati_error"] = riccati_error()
+    summary["order_blind_error"] = order_blind_error()
+    summary |= {name: float(v) for name, v in cell_error().items()}
+    summary["whitening_error"] = float(whitening_error(white_key, count=tasks))
+    gaps = gap(gap_key, designs=designs)
+    summary["gap_identity_error"] = float(
+        np.abs((gaps["proper"] - gaps["bayes"] - gaps["identity"]).mean(axis=1)).max()
+    )
+    return summary, {f"gap_{name}": value for name, value in gaps.items()} | gains()
+
+
+def filters(key: jax.Array, *, tasks: int) -> dict[str, Float[Array, ""]]:
+    """Largest differences of the three filters from conditioning, and in float32 of each other."""
+    task_key, path_key = jax.random.split(key)
+    return _filters(
+        linear_gaussian.lg4(task_key, tasks),
+        path_key,
+    )
+
+
+@jax.jit
+def _filters(tasks: Tasks, path_key: jax.Array) -> dict[str, Float[Array, ""]]:
+    _, y = linear_gaussian.trajectories(path_key, tasks, length=LENGTH)
+    truth_mean, truth_var = jax.vmap(conditioned)(tasks, y[..., 0])
+    plain = jax.vmap(kalman.predict)(oracles.system(tasks), y)
+    fast = kalman_lanes.predict(oracles.lanes(tasks), y.transpose(1, 2, 0))
+    single, y32 = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), (tasks, y))
+    plain32 = jax.vmap(kalman.predict)(oracles.system(single), y32)
+    parallel32 = jax.vmap(kalman.predict_associative)(oracles.system(single), y32)
+
+    def worst(a, b):
+        return jnp.abs(a - b).max()
+
+    return {
+        "kalman_error": jnp.maximum(
+            worst(plain.mean[..., 0], truth_mean), worst(plain.cov[..., 0, 0], truth_var)
+        ),
+        "lanes_error": jnp.maximum(
+            worst(fast.mean[:, 0].T, truth_mean), worst(fast.var[:, 0].T, truth_var)
+        ),
+        "associative_error": worst(plain32.mean, parallel32.mean),
+    }
+
+
+def conditioned(task: Tasks, y: Float[Array, "T"]) -> tuple[Float[Array, "T"], Float[Array, "T"]]:
+    """E[y_t | y_1 .. y_{t-1}] and its variance for one task, from the dense covariance of y.
+
+    The covariance is gamma_|i-j| as Cov(z_t) = I. With its Cholesky factor L the innovations are
+    L^-1 y, so that y_t - E y_t = L_tt (L^-1 y)_t.
+    """
+    T = len(y)
+    gamma = theory.autocovariances(jax.tree.map(lambda leaf: leaf[None], task), lags=T - 1)[:, 0]
+    steps = jnp.arange(T)
+    L = jnp.linalg.cholesky(gamma[jnp.abs(steps[:, None] - steps[None])])
+    scale = jnp.diagonal(L)
+    return y - scale * jax.scipy.linalg.solve_triangular(L, y, lower=True), scale**2
+
+
+def scalar_system(a: float, q: float, r: float) -> kalman.System:
+    """z' = a z + N(0, q), y = z + N(0, r), z_1 ~ N(0, 1)."""
+    one = jnp.ones((1, 1))
+    return kalman.System(a * one, one, q * one, r * one, jnp.zeros(1), one)
+
+
+def rotation_system() -> kalman.System:
+    """A = 0.95 Rot(30 degrees), C = [1, 0], Q = (1 - 0.95^2) I, R = 1/4."""
+    decay, angle, r = ROTATION
+    turn = jnp.array([[jnp.cos(angle), -jnp.sin(angle)], [jnp.sin(angle), jnp.cos(angle)]])
+    eye = jnp.eye(2)
+    return kalman.System(
+        decay * turn, eye[:1], (1 - decay**2) * eye, r * eye[:1, :1], jnp.zeros(2), eye
+    )
+
+
+def riccati_error() -> float:
+    """Largest deviation from the tables of steady states and of transients (claim C4)."""
+    errors = []
+    for (a, q, r), expected in SCALARS.items():
+        found = riccati.steady(scalar_system(a, q, r))
+        gain = found.gain[0, 0]
+        row = jnp.stack([found.state_cov[0, 0], gain, found.cov[0, 0], a - gain])
+        errors.append(jnp.abs(row - jnp.array(expected)).max())
+    S = kalman.predict(rotation_system(), jnp.zeros((32, 1))).cov[:, 0, 0]
+    moments = jnp.array(list(ROTATION_S)) - 1
+    errors.append(jnp.abs(S[moments] - jnp.array(list(ROTATION_S.values()))).max())
+    return float(jnp.stack(errors).max())
+
+
+def order_blind_error() -> float:
+    """Largest deviation from the table of order-blind linear predictors (section 5.5)."""
+    return max(
+        abs(float(theory.order_blind_risk(n, a=0.9, r=1.0, last=last)) - expected)
+        for last, row in ORDER_BLIND.items()
+        for n, expected in row.items()
+    )
+
+
+def cell_error(*, length: int = 200) -> dict[str, Float[Array, ""]]:
+    """The hand-built SSM cell against the steady filter, float32 as a network's (claim C5)."""
+    a, q, r = 0.9, 0.19, 1.0
+    P = riccati.steady_number(*(jnp.asarray(v) for v in (a, q, r)))
+    gain = a * P / (P + r)
+    u = jax.random.normal(jax.random.key(0), (length,))
+
+    def body(m, y):
+        return (a - gain) * m + gain * y, m
+
+    truth = jax.lax.scan(body, jnp.zeros(()), u)[1]
+    cell = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), theory.filter_cell(a, gain))
+    return {"cell_error": jnp.abs(theory.run_cell(cell, u.astype(jnp.float32)) - truth).max()}
+
+
+def whitening_error(key: jax.Array, *, count: int) -> Float[Array, ""]:
+    """The whitened regression against the Kalman filter on (w, noise), O3."""
+    sample = regression.coloured_sampler(
+        jnp.array([0.9]), regressor_rho=0.0, white=0.0, tokens="lag"
+    )
+
+    @jax.jit
+    def worst(key: jax.Array) -> Float[Array, ""]:
+        batch = sample(key, count=count, length=LENGTH)
+        x, y = batch.regressors.transpose(1, 2, 0), batch.targets[..., 0].T
+        white = exact.coloured_regression(x, y, batch.task.rho)
+        state = kalman_lanes.predict(exact.state_form(batch.task.rho, x, white=0.0), y[:, None])
+        return jnp.abs(white.mean - state.mean[:, 0]).max()
+
+    return worst(key)
+
+
+def gap(key: jax.Array, *, designs: int, n: int = 40) -> dict[str, np.ndarray]:
+    """Risks at n = 40 over rho: (rho, designs) of Bayes, best proper, the identity, estimators."""
+    rhos = jnp.linspace(-0.95, 0.95, 39)
+    X = jax.random.normal(key, (designs, n, REGRESSORS))
+
+    @jax.jit
+    def over(X, rhos):
+        def one(rho):
+            dense = jax.vmap(lambda X: theory.dense_gap(X, rho, noise=NOISE, prior=PRIOR))(X)
+            plain = jax.vmap(lambda X: theory.proper_risks(X, rho, noise=NOISE, prior=PRIOR))(X)
+            return dense._asdict() | plain._asdict()
+
+        return jax.lax.map(one, rhos)
+
+    return {"rhos": np.asarray(rhos)} | {k: np.asarray(v) for k, v in over(X, rhos).items()}
+
+
+def gains(*, length: int = 40) -> dict[str, np.ndarray]:
+    """Predictor gains K_t over time of scalar systems and of the rotation, with their limits."""
+    found = {}
+    systems = {f"a{a:g}_r{r:g}": scalar_system(a, q, r) for (a, q, r) in SCALARS}
+    for name, system in (systems | {"rotation": rotation_system()}).items():
+        rows = kalman.predict(system, jnp.zeros((length, 1)))
+        transient = jnp.einsum(
+            "nm,tmk,ok,t->tn", system.A, rows.state_cov, system.C, 1 / rows.cov[:, 0, 0]
+        )
+        limit = riccati.steady(system).gain[:, 0]
+        found[f"gain_{name}"] = np.concatenate([np.asarray(transient), np.asarray(limit)[None]])
+    return found

@@ -17,10 +17,3 @@ def levinson_durbin(autocovariance: Float[Array, "L B"]) -> Float[Array, "L B"]:
         phi = jnp.concatenate([phi - last[None] * phi[::-1], last[None]])
         errors.append(errors[-1] * (1 - last**2))
     return jnp.stack(errors)
-
-
-def best_linear(
-    cov: Float[Array, "D D"], cross: Float[Array, "D"], variance: Float[Array, ""]
-) -> Float[Array, ""]:
-    """Mean squared error of the best linear predictor: variance - cross^T cov^-1 cross."""
-    return variance - cross @ jnp.linalg.solve(cov, cross)

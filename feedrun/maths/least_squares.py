@@ -82,11 +82,13 @@ def gradient_descent(steps: int, rate: float, *, penalty: float) -> Estimator:
 
 def solve(A: Float[Array, "D D B"], b: Float[Array, "D B"]) -> Float[Array, "D B"]:
     """A^-1 b for positive definite A, the batch last: Gauss-Jordan without pivots, O(D^3)."""
-    rows = jnp.concatenate([A, b[:, None]], axis=1)
-    for k in range(len(A)):
+
+    def eliminate(k, rows):
         pivot = rows[k] / rows[k, k][None]
-        rows = (rows - rows[:, k, None] * pivot[None]).at[k].set(pivot)
-    return rows[:, -1]
+        return (rows - rows[:, k, None] * pivot[None]).at[k].set(pivot)
+
+    rows = jnp.concatenate([A, b[:, None]], axis=1)
+    return jax.lax.fori_loop(0, len(A), eliminate, rows)[:, -1]
 
 
 def minimum_norm_predictions(

@@ -27,7 +27,7 @@ def markov(key: jax.Array, *, alphabets: Sequence[int], sequences: int, length: 
         found = _divergences(own_key, symbols, sequences, length)
         kl = {name: np.asarray(value) for name, value in found.items()}
         arrays |= {f"mc_{symbols}_{name}": ev.curves(v, repeats) for name, v in kl.items()}
-        rate = length * arrays[f"mc_{symbols}_bayes"] / (symbols * (symbols - 1) / 2)
+        rate = np.arange(length) * arrays[f"mc_{symbols}_bayes"] / (symbols * (symbols - 1) / 2)
         summary[f"markov_rate_{symbols}"] = rate[:, -length // 8 :].mean(axis=1).tolist()
         for t, (value, error) in MARKOV[symbols, SMOOTHING[symbols]].items():
             if t < length:

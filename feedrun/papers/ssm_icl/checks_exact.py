@@ -11,12 +11,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from feedrun.maths import kalman, kalman_lanes, riccati
-from feedrun.papers.ssm_icl import families, linear_gaussian, oracles, regression, theory
+from feedrun.papers.ssm_icl import linear_gaussian, oracles, regression, theory
 from feedrun.papers.ssm_icl import regression_oracles as exact
 from feedrun.papers.ssm_icl.checks_tables import ORDER_BLIND, ROTATION, ROTATION_S, SCALARS
 from feedrun.papers.ssm_icl.linear_gaussian import Tasks
 from feedrun.papers.ssm_icl.regression import NOISE, REGRESSORS
 
+GAIN_STEPS = 40
 LENGTH = 20
 """Steps over which filters meet dense conditioning (acceptance test O1)."""
 
@@ -25,11 +26,11 @@ PRIOR = 1 / REGRESSORS
 
 def measure(key: jax.Array, *, tasks: int, designs: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Summary and arrays of all exact checks, on `tasks` systems and `designs` regressions."""
-    filter_key, gap_key, white_key = jax.random.split(key, 3)
+    filter_key, gap_key, white_key, cell_key = jax.random.split(key, 4)
     summary = {name: float(v) for name, v in filters(filter_key, tasks=tasks).items()}
     summary["riccati_error"] = riccati_error()
     summary["order_blind_error"] = order_blind_error()
-    summary |= {name: float(v) for name, v in cell_error().items()}
+    summary |= {name: float(v) for name, v in cell_error(cell_key).items()}
     summary["whitening_error"] = float(whitening_error(white_key, count=tasks))
     gaps = gap(gap_key, designs=designs)
     summary["gap_identity_error"] = float(
@@ -85,34 +86,41 @@ def conditioned(task: Tasks, y: Float[Array, "T"]) -> tuple[Float[Array, "T"], F
     return y - scale * jax.scipy.linalg.solve_triangular(L, y, lower=True), scale**2
 
 
-def scalar_system(a: float, q: float, r: float) -> kalman.System:
-    """z' = a z + N(0, q), y = z + N(0, r), z_1 ~ N(0, 1)."""
-    one = jnp.ones((1, 1))
-    return kalman.System(a * one, one, q * one, r * one, jnp.zeros(1), one)
+def scalar_systems() -> kalman.System:
+    """z' = a z + N(0, q), y = z + N(0, r), z_1 ~ N(0, 1) for every row of SCALARS."""
+    a, q, r = (jnp.array(column)[:, None, None] for column in zip(*SCALARS, strict=True))
+    one = jnp.ones_like(a)
+    return kalman.System(a, one, q, r, jnp.zeros_like(a)[..., 0], one)
 
 
 def rotation_system() -> kalman.System:
     """A = 0.95 Rot(30 degrees), C = [1, 0], Q = (1 - 0.95^2) I, R = 1/4."""
     decay, angle, r = ROTATION
-    turn = jnp.array([[jnp.cos(angle), -jnp.sin(angle)], [jnp.sin(angle), jnp.cos(angle)]])
-    eye = jnp.eye(2)
-    return kalman.System(
-        decay * turn, eye[:1], (1 - decay**2) * eye, r * eye[:1, :1], jnp.zeros(2), eye
-    )
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    eye = np.eye(2)
+    matrices = (decay * turn, eye[:1], (1 - decay**2) * eye, r * eye[:1, :1], np.zeros(2), eye)
+    return kalman.System(*(jnp.asarray(matrix) for matrix in matrices))
+
+
+@jax.jit
+def gain_paths(system: kalman.System) -> tuple[Array, Array, riccati.Steady]:
+    """Predictor gains K_t (40, N) of a system with one y, variances S_t (40,), steady state."""
+    rows = kalman.predict(system, jnp.zeros((GAIN_STEPS, 1)))
+    S = rows.cov[:, 0, 0]
+    gain = jnp.einsum("nm,tmk,ok->tn", system.A, rows.state_cov, system.C) / S[:, None]
+    return gain, S, riccati.steady(system)
 
 
 def riccati_error() -> float:
     """Largest deviation from the tables of steady states and of transients (claim C4)."""
-    errors = []
-    for (a, q, r), expected in SCALARS.items():
-        found = riccati.steady(scalar_system(a, q, r))
-        gain = found.gain[0, 0]
-        row = jnp.stack([found.state_cov[0, 0], gain, found.cov[0, 0], a - gain])
-        errors.append(jnp.abs(row - jnp.array(expected)).max())
-    S = kalman.predict(rotation_system(), jnp.zeros((32, 1))).cov[:, 0, 0]
-    moments = jnp.array(list(ROTATION_S)) - 1
-    errors.append(jnp.abs(S[moments] - jnp.array(list(ROTATION_S.values()))).max())
-    return float(jnp.stack(errors).max())
+    found = jax.jit(jax.vmap(riccati.steady))(scalar_systems())
+    P, S, K = (np.asarray(v)[:, 0, 0] for v in found)
+    a = np.array([row[0] for row in SCALARS])
+    table = np.array(list(SCALARS.values()))
+    steady = np.abs(np.stack([P, K, S, a - K], axis=1) - table).max()
+    S = np.asarray(gain_paths(rotation_system())[1])
+    moments = np.array(list(ROTATION_S)) - 1
+    return float(max(steady, np.abs(S[moments] - list(ROTATION_S.values())).max()))
 
 
 def order_blind_error() -> float:
@@ -124,19 +132,23 @@ def order_blind_error() -> float:
     )
 
 
-def cell_error(*, length: int = 200) -> dict[str, Float[Array, ""]]:
+def cell_error(key: jax.Array, *, length: int = 200) -> dict[str, Float[Array, ""]]:
     """The hand-built SSM cell against the steady filter, float32 as a network's (claim C5)."""
-    a, q, r = 0.9, 0.19, 1.0
-    P = riccati.steady_number(*(jnp.asarray(v) for v in (a, q, r)))
-    gain = a * P / (P + r)
-    u = jax.random.normal(jax.random.key(0), (length,))
 
-    def body(m, y):
-        return (a - gain) * m + gain * y, m
+    @jax.jit
+    def worst(key, a, q, r):
+        P = riccati.steady_number(a, q, r)
+        gain = a * P / (P + r)
+        u = jax.random.normal(key, (length,))
 
-    truth = jax.lax.scan(body, jnp.zeros(()), u)[1]
-    cell = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), theory.filter_cell(a, gain))
-    return {"cell_error": jnp.abs(theory.run_cell(cell, u.astype(jnp.float32)) - truth).max()}
+        def body(m, y):
+            return (a - gain) * m + gain * y, m
+
+        truth = jax.lax.scan(body, jnp.zeros(()), u)[1]
+        cell = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), theory.filter_cell(a, gain))
+        return jnp.abs(theory.run_cell(cell, u.astype(jnp.float32)) - truth).max()
+
+    return {"cell_error": worst(key, *jnp.array([0.9, 0.19, 1.0]))}
 
 
 def whitening_error(key: jax.Array, *, count: int) -> Float[Array, ""]:
@@ -173,15 +185,15 @@ def gap(key: jax.Array, *, designs: int, n: int = 40) -> dict[str, np.ndarray]:
     return {"rhos": np.asarray(rhos)} | {k: np.asarray(v) for k, v in over(X, rhos).items()}
 
 
-def gains(*, length: int = 40) -> dict[str, np.ndarray]:
-    """Predictor gains K_t over time of scalar systems and of the rotation, with their limits."""
+def gains() -> dict[str, np.ndarray]:
+    """Predictor gains over time of the scalar systems (5, 40, 1) and of the rotation (40, 2).
+
+    With variances S_t and the steady gains.
+    """
     found = {}
-    systems = {f"a{a:g}_r{r:g}": scalar_system(a, q, r) for (a, q, r) in SCALARS}
-    for name, system in (systems | {"rotation": rotation_system()}).items():
-        rows = kalman.predict(system, jnp.zeros((length, 1)))
-        transient = jnp.einsum(
-            "nm,tmk,ok,t->tn", system.A, rows.state_cov, system.C, 1 / rows.cov[:, 0, 0]
-        )
-        limit = riccati.steady(system).gain[:, 0]
-        found[f"gain_{name}"] = np.concatenate([np.asarray(transient), np.asarray(limit)[None]])
+    scalars = jax.jit(jax.vmap(gain_paths))(scalar_systems())
+    for name, paths in {"scalar": scalars, "rotation": gain_paths(rotation_system())}.items():
+        gain, S, steady = paths
+        found |= {f"gain_{name}": np.asarray(gain), f"variance_{name}": np.asarray(S)}
+        found[f"steady_{name}"] = np.asarray(steady.gain)[..., 0]
     return found

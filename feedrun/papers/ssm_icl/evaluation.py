@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from feedrun.papers.ssm_icl import families, scores
@@ -27,7 +26,8 @@ def evaluate(family: Family, key: jax.Array, *, count: int, length: int) -> dict
     """All predictors of a family on fresh sequences; call inside jit, then `evaluation`."""
     batch = family.sample(key, count=count, length=length)
     named = {"genie": family.genie, "bayes": family.bayes, **family.estimators}
-    found = {name: predict(batch) for name, predict in named.items() if predict}
+    once = {predict: predict(batch) for predict in dict.fromkeys(named.values()) if predict}
+    found = {name: once[predict] for name, predict in named.items() if predict}
     y = batch.targets
     losses = {name: families.loss(family, guess, batch) for name, guess in found.items()}
     y = y if family.kind == "number" else jax.nn.one_hot(y, family.outputs)

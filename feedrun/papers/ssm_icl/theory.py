@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from feedrun.maths import autoregression
@@ -121,21 +122,19 @@ def lag_risks(tasks: Tasks, *, lags: int) -> Float[Array, "L B"]:
     return autoregression.levinson_durbin(autocovariances(tasks, lags=lags))
 
 
-def order_blind_risk(n: int, *, a: float, r: float, last: bool) -> Float[Array, ""]:
+def order_blind_risk(n: int, *, a: float, r: float, last: bool) -> float:
     """Best linear prediction of y_{n+1} from the mean of y_1 .. y_n, order unseen (section 5.5).
 
     With `last`: from y_n and the mean of the others. For z_{t+1} = a z_t + N(0, 1 - a^2) seen with
     noise r; the Kalman filter's risk does not depend on n.
     """
-    cov = ar1_correlation(n, a) + r * jnp.eye(n)
-    ahead = a ** (n - jnp.arange(n, dtype=cov.dtype))
-    features = jnp.full((1, n), 1 / n)
+    steps = np.arange(n)
+    cov = a ** np.abs(steps[:, None] - steps[None]) + r * np.eye(n)
+    features = np.full((1, n), 1 / n)
     if last:
-        newest = jnp.zeros((1, n)).at[0, -1].set(1)
-        features = jnp.concatenate([newest, jnp.full((1, n), 1 / (n - 1)).at[0, -1].set(0)])
-    return autoregression.best_linear(
-        features @ cov @ features.T, features @ ahead, jnp.asarray(1 + r, cov.dtype)
-    )
+        features = np.stack([np.eye(n)[-1], np.r_[np.full(n - 1, 1 / (n - 1)), 0.0]])
+    cross = features @ a ** (n - steps)
+    return float(1 + r - cross @ np.linalg.solve(features @ cov @ features.T, cross))
 
 
 class Cell(NamedTuple):

@@ -111,14 +111,15 @@ def minimum_norm_predictions(
         off, inside = jnp.sum(missing * x[None], axis=1), jnp.sum(inverse * x[None], axis=1)
         off2, norm2 = jnp.sum(off * off, axis=0), jnp.sum(x * x, axis=0)
         new = off2 > threshold * norm2
-        fresh = off / jnp.where(new, off2, 1)
+        fresh = off / jnp.where(new, off2, 1)[None]
         leverage = 1 + jnp.sum(x * inside, axis=0)
-        gain = jnp.where(new, fresh, inside / leverage)
+        gain = jnp.where(new[None], fresh, inside / leverage[None])
         grown = inverse - _outer(inside, fresh) - _outer(fresh, inside)
-        grown = grown + leverage * _outer(fresh, fresh)
-        inverse = jnp.where(new, grown, inverse - _outer(inside, inside) / leverage)
-        missing = missing - jnp.where(new, _outer(off, fresh), 0)
-        return (w + gain * (y - guess), missing, inverse), guess
+        grown = grown + leverage[None, None] * _outer(fresh, fresh)
+        shrunk = inverse - _outer(inside, inside) / leverage[None, None]
+        inverse = jnp.where(new[None, None], grown, shrunk)
+        missing = missing - jnp.where(new[None, None], _outer(off, fresh), 0)
+        return (w + gain * (y - guess)[None], missing, inverse), guess
 
     eye = jnp.broadcast_to(jnp.eye(d, dtype=dtype)[..., None], (d, d, batch))
     start = (jnp.zeros((d, batch), dtype), eye, jnp.zeros_like(eye))

@@ -14,39 +14,39 @@ associative = jax.jit(kalman.predict_associative)
 lanes_predict = jax.jit(kalman_lanes.predict)
 
 
-def make(*, N=3, O=2, T=12, seed=0, dtype=np.float64, varying=False):
+def make(*, N=3, outputs=2, T=12, seed=0, dtype=np.float64, varying=False):
     rng = np.random.default_rng(seed)
     A = rng.standard_normal((N, N))
     A *= 0.9 / np.abs(np.linalg.eigvals(A)).max()
-    C = rng.standard_normal((T, O, N) if varying else (O, N))
+    C = rng.standard_normal((T, outputs, N) if varying else (outputs, N))
     root = rng.standard_normal((N, N))
-    Q, R = np.diag(rng.uniform(0.1, 1, N)), np.diag(rng.uniform(0.1, 1, O))
+    Q, R = np.diag(rng.uniform(0.1, 1, N)), np.diag(rng.uniform(0.1, 1, outputs))
     mean, cov = rng.standard_normal(N), root @ root.T + np.eye(N)
     system = System(*(jnp.asarray(m, dtype) for m in (A, C, Q, R, mean, cov)))
-    return system, jnp.asarray(rng.standard_normal((T, O)), dtype)
+    return system, jnp.asarray(rng.standard_normal((T, outputs)), dtype)
 
 
 def conditioned(system, y):
     """Mean and covariance of every y_t given the rows before it, from the joint covariance."""
     A, C, Q, R, mean, cov = (np.asarray(m, float) for m in system)
-    T, O = y.shape
+    T, k = y.shape
     C = np.broadcast_to(C, (T, *C.shape[-2:]))
     means, covs = [mean], [cov]
     for _ in range(T - 1):
         means.append(A @ means[-1])
         covs.append(A @ covs[-1] @ A.T + Q)
     centre = np.concatenate([C[t] @ means[t] for t in range(T)])
-    joint = np.zeros((T * O, T * O))
+    joint = np.zeros((T * k, T * k))
     for s in range(T):
         for t in range(s, T):
             block = C[t] @ np.linalg.matrix_power(A, t - s) @ covs[s] @ C[s].T
             block = block + R if s == t else block
-            joint[t * O : (t + 1) * O, s * O : (s + 1) * O] = block
-            joint[s * O : (s + 1) * O, t * O : (t + 1) * O] = block.T
+            joint[t * k : (t + 1) * k, s * k : (s + 1) * k] = block
+            joint[s * k : (s + 1) * k, t * k : (t + 1) * k] = block.T
     rows = []
     flat = np.asarray(y).ravel() - centre
     for t in range(T):
-        past, now = slice(0, t * O), slice(t * O, (t + 1) * O)
+        past, now = slice(0, t * k), slice(t * k, (t + 1) * k)
         gain = np.linalg.solve(joint[past, past], joint[past, now]).T
         rows.append((centre[now] + gain @ flat[past], joint[now, now] - gain @ joint[past, now]))
     return tuple(np.stack(column) for column in zip(*rows, strict=True))
@@ -61,9 +61,9 @@ def test_predictions_are_conditionals_of_the_joint_gaussian(varying):
     np.testing.assert_allclose(found.cov, cov, atol=1e-10)
 
 
-@pytest.mark.parametrize("O", [1, 2])
-def test_associative_scan_is_the_sequential_filter(O):
-    system, y = make(O=O)
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_associative_scan_is_the_sequential_filter(outputs):
+    system, y = make(outputs=outputs)
     expected, found = predict(system, y), associative(system, y)
     for one, two in zip(expected, found, strict=True):
         np.testing.assert_allclose(one, two, atol=1e-10)
@@ -92,7 +92,7 @@ def stacked(systems):
 
 @pytest.mark.parametrize("varying", [False, True])
 def test_lanes_with_one_coordinate_are_the_textbook_filter(varying):
-    made = [make(O=1, seed=seed, varying=varying) for seed in range(5)]
+    made = [make(outputs=1, seed=seed, varying=varying) for seed in range(5)]
     y = jnp.stack([y for _, y in made], axis=-1)
     found = lanes_predict(stacked([system for system, _ in made]), y)
     for k, (system, own) in enumerate(made):
@@ -102,7 +102,7 @@ def test_lanes_with_one_coordinate_are_the_textbook_filter(varying):
 
 
 def test_coordinates_one_after_the_other_give_the_likelihood_of_all_at_once():
-    system, y = make(O=2)
+    system, y = make(outputs=2)
     rows = lanes_predict(stacked([system]), y[..., None])
     each = -((y - rows.mean[..., 0]) ** 2 / rows.var[..., 0]) / 2
     ours = (each - np.log(2 * np.pi * rows.var[..., 0]) / 2).sum(axis=1)
@@ -114,7 +114,7 @@ def test_coordinates_one_after_the_other_give_the_likelihood_of_all_at_once():
 
 
 def test_diagonal_dynamics_are_the_full_ones_with_a_diagonal_matrix():
-    systems = [make(O=1, seed=seed)[0] for seed in range(4)]
+    systems = [make(outputs=1, seed=seed)[0] for seed in range(4)]
     lanes = stacked(systems)
     decay = jnp.asarray(np.random.default_rng(1).uniform(0.2, 1, (3, 4)))
     full = jnp.asarray(np.einsum("ib,ij->ijb", decay, np.eye(3)))
@@ -126,7 +126,7 @@ def test_diagonal_dynamics_are_the_full_ones_with_a_diagonal_matrix():
 
 
 def test_models_times_series_broadcast_and_share_their_covariances():
-    lanes = stacked([make(O=1, seed=seed)[0] for seed in range(3)])
+    lanes = stacked([make(outputs=1, seed=seed)[0] for seed in range(3)])
     outer = jax.tree.map(lambda leaf: leaf[..., None], lanes)
     y = jnp.asarray(np.random.default_rng(3).standard_normal((7, 1, 5)))
     found = lanes_predict(outer, y[:, :, None])
@@ -137,7 +137,7 @@ def test_models_times_series_broadcast_and_share_their_covariances():
 
 
 def test_trace_and_quadratic_form_are_those_of_the_state_covariance():
-    system, y = make(O=1)
+    system, y = make(outputs=1)
     _, moments = jax.jit(kalman_lanes.run)(stacked([system]), y[..., None])
     P = predict(system, y).state_cov
     x = np.random.default_rng(4).standard_normal((len(y), 3))
@@ -152,8 +152,8 @@ def test_trace_and_quadratic_form_are_those_of_the_state_covariance():
 
 
 def test_float32_stays_float32_and_close():
-    system, y = make(O=1, dtype=np.float32)
-    wide, exact = make(O=1)
+    system, y = make(outputs=1, dtype=np.float32)
+    wide, exact = make(outputs=1)
     found = associative(system, y)
     lanes = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), stacked([wide]))
     fast = lanes_predict(lanes, y[..., None])

@@ -53,7 +53,7 @@ def test_mixture_is_the_formula_written_out_however_hypotheses_are_grouped(group
 
 
 def test_one_hypothesis_is_that_filter():
-    models, log_prior, x, y = make(6)
+    models, _, x, y = make(6)
     one = jax.tree.map(lambda leaf: leaf[:1], models)
     found = run(one, jnp.zeros((1, 1)), x, y)
     np.testing.assert_allclose(found.mean, (one[0][0, 0] + x)[:, None] * np.ones(B), rtol=1e-12)

@@ -34,13 +34,13 @@ def test_scalar_steady_states_equal_the_table(a, q, r, P, K, S):
     np.testing.assert_allclose(closed, found.state_cov[0, 0], rtol=1e-12)
 
 
-def random(seed=0, N=5, O=2):
+def random(seed=0, N=5, outputs=2):
     rng = np.random.default_rng(seed)
     A = rng.standard_normal((N, N))
     A *= 0.97 / np.abs(np.linalg.eigvals(A)).max()
-    roots = rng.standard_normal((N, N)), rng.standard_normal((O, O))
+    roots = rng.standard_normal((N, N)), rng.standard_normal((outputs, outputs))
     Q, R = (root @ root.T + 0.1 * np.eye(len(root)) for root in roots)
-    matrices = (A, rng.standard_normal((O, N)), Q, R, np.zeros(N), np.eye(N))
+    matrices = (A, rng.standard_normal((outputs, N)), Q, R, np.zeros(N), np.eye(N))
     return System(*(jnp.asarray(m) for m in matrices))
 
 

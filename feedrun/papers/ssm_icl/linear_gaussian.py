@@ -116,14 +116,14 @@ def trajectories(
     outputs = tasks.C.shape[1]
     A, C = tasks.A.transpose(1, 2, 0), tasks.C.transpose(1, 2, 0)
     first = jax.random.normal(start_key, (n, count))
-    w = _moving_sum(state_key, (length, n, count), taps) * jnp.sqrt(tasks.q)
-    v = _moving_sum(noise_key, (length, outputs, count), taps) * jnp.sqrt(tasks.r)
+    w = _moving_sum(state_key, (length, n, count), taps) * jnp.sqrt(tasks.q)[None, None]
+    v = _moving_sum(noise_key, (length, outputs, count), taps) * jnp.sqrt(tasks.r)[None, None]
 
     def body(z, w):
-        return jnp.sum(A * z, axis=1) + w, z
+        return jnp.sum(A * z[None], axis=1) + w, z
 
     _, z = jax.lax.scan(body, first, w)
-    y = jnp.sum(C * z[:, None], axis=2) + v
+    y = jnp.sum(C[None] * z[:, None], axis=2) + v
     return z.transpose(2, 0, 1), y.transpose(2, 0, 1)
 
 

@@ -39,11 +39,14 @@ def coloured_regression(
     """
     before_x, before_y = _before(x), _before(y)
     first = _first(rho, len(y))
-    white_x, white_y = first[:, None] * (x - rho * before_x), first * (y - rho * before_y)
+    white_x, white_y = (
+        first[:, None] * (x - rho[None, None] * before_x),
+        first * (y - rho[None] * before_y),
+    )
     own = _static(white_x, noise=(1 - rho**2) * NOISE)
     rows, moments = kalman_lanes.run(own, white_y[:, None])
     return Regressed(
-        rows.mean[:, 0] / first + rho * before_y,
+        rows.mean[:, 0] / first + rho[None] * before_y,
         rows.var[:, 0] / first**2,
         jax.vmap(kalman_lanes.trace)(moments),
         jax.vmap(kalman_lanes.quadratic)(moments, before_x),

@@ -47,7 +47,7 @@ def test_batches_have_the_family_s_sizes_and_every_key_its_own_sequences(name):
     if family.kind == "number":
         assert one.targets.shape[2] == family.outputs
     else:
-        assert 0 <= one.targets.min() and one.targets.max() < family.outputs
+        assert one.targets.min() >= 0 and one.targets.max() < family.outputs
     assert not np.array_equal(one.targets, two.targets)
     np.testing.assert_array_equal(one.targets, draw(name, KEYS.train).targets)
 

@@ -5,8 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from feedrun.papers.ssm_icl import checks_exact, checks_regression, linear_gaussian, scores, theory
-from feedrun.papers.ssm_icl import catalogue
+from feedrun.papers.ssm_icl import (
+    catalogue,
+    checks_exact,
+    checks_regression,
+    linear_gaussian,
+    scores,
+    theory,
+)
 from feedrun.papers.ssm_icl import evaluation as ev
 
 D, NOISE, PRIOR = 5, 0.25, 0.2

@@ -63,8 +63,8 @@ def predict_associative(system: System, y: Float[Array, "T O"]) -> Predicted:
     elements = jax.tree.map(lambda one, rest: jnp.concatenate([one[None], rest]), first, others)
     _, b, cov, _, _ = jax.lax.associative_scan(jax.vmap(_combine), elements)
     state = jnp.concatenate([system.mean[None], b[:-1] @ A.T])
-    state_cov = jnp.concatenate([system.cov[None], A @ cov[:-1] @ A.T + Q])
-    return Predicted(state @ C.T, C @ state_cov @ C.T + R, state, state_cov)
+    state_cov = jnp.concatenate([system.cov[None], A @ cov[:-1] @ A.T + Q[None]])
+    return Predicted(state @ C.T, C @ state_cov @ C.T + R[None], state, state_cov)
 
 
 def _first_element(system: System, y: Float[Array, "O"]):

@@ -3,6 +3,7 @@
 Everything here is a number that theory fixes; each check pairs two independent computations.
 """
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -39,22 +40,16 @@ def measure(key: jax.Array, *, tasks: int, designs: int) -> tuple[dict[str, Any]
     return summary, {f"gap_{name}": value for name, value in gaps.items()} | gains()
 
 
+@partial(jax.jit, static_argnames="tasks")
 def filters(key: jax.Array, *, tasks: int) -> dict[str, Float[Array, ""]]:
     """Largest differences of the three filters from conditioning, and in float32 of each other."""
     task_key, path_key = jax.random.split(key)
-    return _filters(
-        linear_gaussian.lg4(task_key, tasks),
-        path_key,
-    )
-
-
-@jax.jit
-def _filters(tasks: Tasks, path_key: jax.Array) -> dict[str, Float[Array, ""]]:
-    _, y = linear_gaussian.trajectories(path_key, tasks, length=LENGTH)
-    truth_mean, truth_var = jax.vmap(conditioned)(tasks, y[..., 0])
-    plain = jax.vmap(kalman.predict)(oracles.system(tasks), y)
-    fast = kalman_lanes.predict(oracles.lanes(tasks), y.transpose(1, 2, 0))
-    single, y32 = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), (tasks, y))
+    drawn = linear_gaussian.lg4(task_key, tasks)
+    _, y = linear_gaussian.trajectories(path_key, drawn, length=LENGTH)
+    truth_mean, truth_var = jax.vmap(conditioned)(drawn, y[..., 0])
+    plain = jax.vmap(kalman.predict)(oracles.system(drawn), y)
+    fast = kalman_lanes.predict(oracles.lanes(drawn), y.transpose(1, 2, 0))
+    single, y32 = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), (drawn, y))
     plain32 = jax.vmap(kalman.predict)(oracles.system(single), y32)
     parallel32 = jax.vmap(kalman.predict_associative)(oracles.system(single), y32)
 

@@ -41,13 +41,18 @@ def predict(system: System, y: Float[Array, "T O"]) -> Predicted:
         mean, P = carry
         C, y = seen
         S = C @ P @ C.T + system.R
-        G = jnp.linalg.solve(S, C @ P).T
+        G = _solve(S, C @ P).T
         updated = mean + G @ (y - C @ mean)
         after = system.A @ (P - G @ C @ P) @ system.A.T + system.Q
         row = Predicted(C @ mean, S, mean, P)
         return (system.A @ updated, (after + after.T) / 2), row
 
     return jax.lax.scan(body, (system.mean, system.cov), (C, y))[1]
+
+
+def _solve(S: Float[Array, "O O"], b: Float[Array, "O N"]) -> Float[Array, "O N"]:
+    """S^-1 b for positive definite S."""
+    return jax.scipy.linalg.solve(S, b, assume_a="pos")
 
 
 def predict_associative(system: System, y: Float[Array, "T O"]) -> Predicted:
@@ -70,7 +75,7 @@ def predict_associative(system: System, y: Float[Array, "T O"]) -> Predicted:
 def _first_element(system: System, y: Float[Array, "O"]):
     """The posterior of z_1; it forgets what came before."""
     C, P = system.C, system.cov
-    G = jnp.linalg.solve(C @ P @ C.T + system.R, C @ P).T
+    G = _solve(C @ P @ C.T + system.R, C @ P).T
     nothing = jnp.zeros_like(P)
     return (
         nothing,
@@ -85,9 +90,9 @@ def _element(system: System, y: Float[Array, "O"]):
     """(A, b, C, J, eta) of one step: p(z_t | z_{t-1}, y_t) and the likelihood of z_{t-1}."""
     A, C, Q = system.A, system.C, system.Q
     S = C @ Q @ C.T + system.R
-    G = jnp.linalg.solve(S, C @ Q).T
+    G = _solve(S, C @ Q).T
     left = jnp.eye(len(A), dtype=A.dtype) - G @ C
-    whitened = jnp.linalg.solve(S, C @ A)
+    whitened = _solve(S, C @ A)
     return left @ A, G @ y, left @ Q, A.T @ C.T @ whitened, whitened.T @ y
 
 

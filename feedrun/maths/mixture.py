@@ -8,7 +8,7 @@ prior_k prod_{s<t} N(y_s; mean_ks, var_ks),
 exact where the truth is one of the hypotheses, drawn from the prior.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -57,16 +57,42 @@ def mixture(
     Only one group's states are alive: choose M so that M B N numbers fit the cache. The sums over
     groups are merged like an online softmax.
     """
+    return _mixed(_over_groups(filters, models, log_prior, x, y, every=False)[0])
+
+
+def growing(
+    filters: Filters,
+    models: Any,
+    log_prior: Float[Array, "J M"],
+    x: Any,
+    y: Float[Array, "T B"],
+    *,
+    groups: Sequence[int],
+) -> Mixed:
+    """The mixtures of the first groups[0], groups[1], .. groups, in one pass: leaves lead with them.
+
+    Needs memory for J T B sums.
+    """
+    sums = _over_groups(filters, models, log_prior, x, y, every=True)[1]
+    picked = jnp.array(groups) - 1
+    return _mixed(jax.tree.map(lambda leaf: leaf[picked], sums))
+
+
+def _mixed(sums: _Sums) -> Mixed:
+    mean = sums.mean / sums.weight
+    return Mixed(mean, sums.square / sums.weight - mean**2, sums.weight**2 / sums.weight2)
+
+
+def _over_groups(filters: Filters, models: Any, log_prior, x: Any, y, *, every: bool):
+    """Sums over all groups and, where `every`, after each."""
 
     def group(sums, own):
-        return _merged(sums, _run(filters, *own, x, y)), None
+        sums = _merged(sums, _run(filters, *own, x, y))
+        return sums, sums if every else None
 
     nothing = jnp.zeros_like(y)
     start = _Sums(jnp.full_like(y, -jnp.inf), nothing, nothing, nothing, nothing)
-    sums, _ = jax.lax.scan(group, start, (models, log_prior))
-    mean = sums.mean / sums.weight
-    var = sums.square / sums.weight - mean**2
-    return Mixed(mean, var, sums.weight**2 / sums.weight2)
+    return jax.lax.scan(group, start, (models, log_prior))
 
 
 def _run(filters: Filters, models: Any, log_prior, x: Any, y) -> _Sums:

@@ -19,6 +19,7 @@ from feedrun.papers.ssm_icl import (
     checks_figures,
     checks_linear,
     checks_regression,
+    oracles,
 )
 from feedrun.papers.ssm_icl import evaluation as ev
 from feedrun.papers.ssm_icl.checks_claims import CLAIMS
@@ -35,7 +36,9 @@ class Linear(Config):
     ladder_tasks: Count
     sequences: Count
     length: Annotated[int, Field(ge=16)]
-    banks: Annotated[list[Count], Field(min_length=2)]
+    banks: Annotated[
+        list[Annotated[int, Field(gt=0, multiple_of=oracles.GROUP)]], Field(min_length=2)
+    ]
 
 
 class Regression(Config):
@@ -64,6 +67,7 @@ class Checks(Config):
 
     repeats: Annotated[int, Field(ge=3)]
     exact_tasks: Count
+    exact_steps: Annotated[int, Field(ge=4)]
     linear: Linear
     regression: Regression
     chains: Chains
@@ -73,7 +77,7 @@ def run(cfg: Checks, key: jax.Array, journal: Journal) -> Result:
     """Every part in turn, each with its own key."""
     keys = iter(jax.random.split(key, 13))
     summary, arrays = checks_exact.measure(
-        next(keys), tasks=cfg.exact_tasks, designs=cfg.regression.designs
+        next(keys), tasks=cfg.exact_tasks, steps=cfg.exact_steps, designs=cfg.regression.designs
     )
     journal.progress(1, 5)
     evaluations: dict[str, list[Evaluation]] = {}

@@ -19,20 +19,19 @@ from feedrun.papers.ssm_icl.linear_gaussian import Tasks
 from feedrun.papers.ssm_icl.regression import NOISE, REGRESSORS
 
 GAIN_STEPS = 40
-LENGTH = 20
-"""Steps over which filters meet dense conditioning (acceptance test O1)."""
-
 PRIOR = 1 / REGRESSORS
 
 
-def measure(key: jax.Array, *, tasks: int, designs: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def measure(
+    key: jax.Array, *, tasks: int, steps: int, designs: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Summary and arrays of all exact checks, on `tasks` systems and `designs` regressions."""
     filter_key, gap_key, white_key, cell_key = jax.random.split(key, 4)
-    summary = {name: float(v) for name, v in filters(filter_key, tasks=tasks).items()}
+    summary = {name: float(v) for name, v in filters(filter_key, tasks=tasks, steps=steps).items()}
     summary["riccati_error"] = riccati_error()
     summary["order_blind_error"] = order_blind_error()
     summary |= {name: float(v) for name, v in cell_error(cell_key).items()}
-    summary["whitening_error"] = float(whitening_error(white_key, count=tasks))
+    summary["whitening_error"] = float(whitening_error(white_key, count=tasks, steps=steps))
     gaps = gap(gap_key, designs=designs)
     summary["gap_identity_error"] = float(
         np.abs((gaps["proper"] - gaps["bayes"] - gaps["identity"]).mean(axis=1)).max()
@@ -40,12 +39,12 @@ def measure(key: jax.Array, *, tasks: int, designs: int) -> tuple[dict[str, Any]
     return summary, {f"gap_{name}": value for name, value in gaps.items()} | gains()
 
 
-@partial(jax.jit, static_argnames="tasks")
-def filters(key: jax.Array, *, tasks: int) -> dict[str, Float[Array, ""]]:
+@partial(jax.jit, static_argnames=("tasks", "steps"))
+def filters(key: jax.Array, *, tasks: int, steps: int) -> dict[str, Float[Array, ""]]:
     """Largest differences of the three filters from conditioning, and in float32 of each other."""
     task_key, path_key = jax.random.split(key)
     drawn = linear_gaussian.lg4(task_key, tasks)
-    _, y = linear_gaussian.trajectories(path_key, drawn, length=LENGTH)
+    _, y = linear_gaussian.trajectories(path_key, drawn, length=steps)
     truth_mean, truth_var = jax.vmap(conditioned)(drawn, y[..., 0])
     plain = jax.vmap(kalman.predict)(oracles.system(drawn), y)
     fast = kalman_lanes.predict(oracles.lanes(drawn), y.transpose(1, 2, 0))
@@ -146,7 +145,7 @@ def cell_error(key: jax.Array, *, length: int = 200) -> dict[str, Float[Array, "
     return {"cell_error": worst(key, *jnp.array([0.9, 0.19, 1.0]))}
 
 
-def whitening_error(key: jax.Array, *, count: int) -> Float[Array, ""]:
+def whitening_error(key: jax.Array, *, count: int, steps: int) -> Float[Array, ""]:
     """The whitened regression against the Kalman filter on (w, noise), O3."""
     sample = regression.coloured_sampler(
         jnp.array([0.9]), regressor_rho=0.0, white=0.0, tokens="lag"
@@ -154,7 +153,7 @@ def whitening_error(key: jax.Array, *, count: int) -> Float[Array, ""]:
 
     @jax.jit
     def worst(key: jax.Array) -> Float[Array, ""]:
-        batch = sample(key, count=count, length=LENGTH)
+        batch = sample(key, count=count, length=steps)
         x, y = batch.regressors.transpose(1, 2, 0), batch.targets[..., 0].T
         white = exact.coloured_regression(x, y, batch.task.rho)
         state = kalman_lanes.predict(exact.state_form(batch.task.rho, x, white=0.0), y[:, None])

@@ -1,6 +1,6 @@
 """A family's predictors side by side on the same sequences."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -22,10 +22,21 @@ class Evaluation(NamedTuple):
     kept: float
 
 
-def evaluate(family: Family, key: jax.Array, *, count: int, length: int) -> dict[str, Any]:
-    """All predictors of a family on fresh sequences; call inside jit, then `evaluation`."""
+def evaluate(
+    family: Family,
+    key: jax.Array,
+    *,
+    count: int,
+    length: int,
+    only: Collection[str] | None = None,
+) -> dict[str, Any]:
+    """Predictors of a family on fresh sequences; call inside jit, then `evaluation`.
+
+    `only` names the estimators to run (default: all) beside the genie and Bayes.
+    """
     batch = family.sample(key, count=count, length=length)
-    named = {"genie": family.genie, "bayes": family.bayes, **family.estimators}
+    chosen = {k: v for k, v in family.estimators.items() if only is None or k in only}
+    named = {"genie": family.genie, "bayes": family.bayes, **chosen}
     once = {predict: predict(batch) for predict in dict.fromkeys(named.values()) if predict}
     found = {name: once[predict] for name, predict in named.items() if predict}
     y = batch.targets

@@ -4,7 +4,7 @@ Sections 3.2 to 3.4 of the specification. Between batches (batch first) and filt
 these functions transpose; all run inside jit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -117,6 +117,33 @@ def bank(tasks: Tasks, y: Float[Array, "B T"], *, group: int = GROUP, slab: int 
     return in_slabs(mixed, y, slab=slab)
 
 
+def growing_bank(
+    tasks: Tasks,
+    y: Float[Array, "B T"],
+    *,
+    sizes: Sequence[int],
+    group: int = GROUP,
+    slab: int = SLAB,
+) -> Mixed:
+    """`bank` over the first sizes[0], sizes[1], .. tasks, in one pass; results (S, B, T).
+
+    Sizes must be multiples of `group`.
+    """
+    if any(size % group for size in sizes):
+        raise ValueError(f"sizes must be multiples of {group}, got {list(sizes)}")
+    models, log_prior = _grouped(lanes(tasks), group)
+    nothing = jnp.zeros((y.shape[1], 0), y.dtype)
+    groups = [size // group for size in sizes]
+
+    def mixed(y: Float[Array, "S T"]) -> Mixed:
+        filters = Filters(lambda own: kalman_lanes.start(own, (1, len(y))), _step)
+        found = mixture.growing(filters, models, log_prior, nothing, y.T, groups=groups)
+        return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, 1), found)
+
+    rows = in_slabs(mixed, y, slab=slab)
+    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 2, 0), rows)
+
+
 def _step(own: Lanes, moments, x, y):
     moments, (mean, var) = kalman_lanes.step(moments, own.A, own.C, own.q, own.r, y[None, None])
     return moments, mean[0], var[0]
@@ -137,13 +164,13 @@ def _grouped(own: Lanes, group: int):
 
 
 def in_slabs(mixed: Callable[[Array], Mixed], rows: Float[Array, "B ..."], *, slab: int) -> Mixed:
-    """mixed(rows) slab by slab of sequences, its (T, S) transposed to (B, T)."""
+    """mixed(rows) slab by slab of sequences, its (T, ..., S) turned into (B, T, ...)."""
     count = len(rows)
     slab = min(slab, count)
     padding = [(0, -count % slab)] + [(0, 0)] * (rows.ndim - 1)
     found = jax.lax.map(mixed, jnp.pad(rows, padding).reshape(-1, slab, *rows.shape[1:]))
     return jax.tree.map(
-        lambda leaf: leaf.transpose(0, 2, 1).reshape(-1, leaf.shape[1])[:count], found
+        lambda leaf: jnp.moveaxis(leaf, -1, 1).reshape(-1, *leaf.shape[1:-1])[:count], found
     )
 
 

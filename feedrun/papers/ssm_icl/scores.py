@@ -9,6 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 
+ROUNDING = 1e-9
+"""Losses that differ by less are the same."""
+
+
 class Floor(NamedTuple):
     """How far a predictor lies above the genie; negative beyond noise is a leak or a wrong oracle.
 
@@ -22,10 +26,10 @@ class Floor(NamedTuple):
 def floor(loss: np.ndarray, genie_loss: np.ndarray) -> Floor:
     """Claim C1 on losses (B, T): `average` must be >= -3 and `lowest` >= -4.5.
 
-    Positions at which both always agree say nothing and are left out.
+    Positions at which both always agree, but for rounding, say nothing and are left out.
     """
     difference = np.asarray(loss, float) - np.asarray(genie_loss, float)
-    moved = difference[:, np.abs(difference).max(axis=0) > 0]
+    moved = difference[:, np.abs(difference).max(axis=0) > ROUNDING]
     if moved.shape[1] == 0:
         return Floor(0.0, 0.0)
     return Floor(z_score(moved.mean(axis=1)), float(min(z_score(column) for column in moved.T)))

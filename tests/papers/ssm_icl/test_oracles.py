@@ -115,6 +115,19 @@ def test_bank_mixes_the_filters_of_its_tasks_whatever_groups_and_slabs():
         np.testing.assert_allclose(found.effective, 1 / (w**2).sum(axis=1), rtol=1e-8)
 
 
+def test_a_growing_bank_is_the_banks_of_its_beginnings():
+    tasks = linear_gaussian.lg4(jax.random.key(7), 12)
+    y = jnp.asarray(rng.standard_normal((3, T)))
+    grown = jax.jit(partial(oracles.growing_bank, sizes=(4, 12), group=4, slab=2))(tasks, y)
+    for k, size in enumerate((4, 12)):
+        first = jax.tree.map(lambda leaf, size=size: leaf[:size], tasks)
+        alone = jax.jit(oracles.bank)(first, y)
+        np.testing.assert_allclose(grown.mean[k], alone.mean, atol=1e-12)
+        np.testing.assert_allclose(grown.effective[k], alone.effective, rtol=1e-10)
+    with pytest.raises(ValueError, match="multiples of 4, got"):
+        oracles.growing_bank(tasks, y, sizes=(6, 12), group=4)
+
+
 def test_bank_in_float32_is_the_bank_in_float64_to_four_digits():
     tasks = linear_gaussian.lg4(jax.random.key(1), 64)
     _, y = linear_gaussian.trajectories(jax.random.key(2), tasks, length=64)
@@ -127,7 +140,7 @@ def test_bank_in_float32_is_the_bank_in_float64_to_four_digits():
 
 
 def test_filters_equal_conditioning_on_dense_covariances():
-    errors = checks_exact.filters(jax.random.key(3), tasks=8)
+    errors = checks_exact.filters(jax.random.key(3), tasks=8, steps=12)
     assert errors["kalman_error"] < 1e-10 and errors["lanes_error"] < 1e-10
     assert errors["associative_error"] < 1e-4  # float32, as the claim says
 

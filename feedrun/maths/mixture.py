@@ -69,9 +69,9 @@ def growing(
     *,
     groups: Sequence[int],
 ) -> Mixed:
-    """The mixtures of the first groups[0], groups[1], .. groups, in one pass: leaves lead with them.
+    """The mixtures of the first groups[0], groups[1], .. groups, in one pass.
 
-    Needs memory for J T B sums.
+    Leaves of the result lead with `groups`. Needs memory for J T B sums.
     """
     sums = _over_groups(filters, models, log_prior, x, y, every=True)[1]
     picked = jnp.array(groups) - 1

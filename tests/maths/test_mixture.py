@@ -56,7 +56,9 @@ def test_one_hypothesis_is_that_filter():
     models, _, x, y = make(6)
     one = jax.tree.map(lambda leaf: leaf[:1], models)
     found = run(one, jnp.zeros((1, 1)), x, y)
-    np.testing.assert_allclose(found.mean, (one[0][0, 0] + x)[:, None] * np.ones(B), rtol=1e-12)
+    np.testing.assert_allclose(
+        found.mean, np.asarray(one[0][0, 0] + x)[:, None] * np.ones(B), rtol=1e-12
+    )
     np.testing.assert_allclose(found.effective, 1)
 
 

@@ -58,7 +58,7 @@ def test_batches_have_the_family_s_sizes_and_every_key_its_own_sequences(name):
     if family.kind == "number":
         assert one.targets.shape[2] == family.outputs
         rows = np.concatenate([one.targets, two.targets]).reshape(2 * COUNT, -1)
-        assert len(np.unique(rows, axis=0)) >= 2 * COUNT - 2  # ARc drops the few that explode
+        assert len(np.unique(rows, axis=0)) >= 2 * COUNT - 10  # ARc sets the few that explode to 0
     else:
         assert one.targets.min() >= 0 and one.targets.max() < family.outputs
         assert not np.array_equal(one.targets, two.targets)

@@ -7,10 +7,10 @@ coloured noise Bayes beats every proper estimator by up to 1/(1-rho^2), and leas
 beats it as well; on drifting weights static ridge gets worse with context.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import jax
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from feedrun.experiment import Config, Experiment, Journal, Result
 from feedrun.papers.ssm_icl import (
@@ -53,13 +53,23 @@ class Regression(Config):
 
 
 class Chains(Config):
-    """Sizes of the symbols' part: alphabets, sequences, length; sequences of LG-MOP."""
+    """Sizes of the symbols' part: MC's alphabets with sequences of each, SM's, LG-MOP's."""
 
-    alphabets: list[int]
+    alphabets: list[Literal[2, 3, 8, 27]]
+    alphabet_sequences: list[Count]
     sequences: Count
     length: Annotated[int, Field(ge=16)]
     protocol_sequences: Count
     protocol_length: Annotated[int, Field(ge=8)]
+
+    @model_validator(mode="after")
+    def _one_count_an_alphabet(self):
+        if len(self.alphabets) != len(self.alphabet_sequences):
+            raise ValueError(
+                f"alphabets and alphabet_sequences must be of one length, got {self.alphabets} "
+                f"and {self.alphabet_sequences}"
+            )
+        return self
 
 
 class Checks(Config):
@@ -132,11 +142,13 @@ def regression(cfg: Regression, repeats: int, keys, summary, arrays) -> list[Eva
 
 def chains(cfg: Chains, repeats: int, keys, summary, arrays) -> list[Evaluation]:
     """MC, SM, LG-MOP; adds to summary and arrays."""
-    sizes = {"sequences": cfg.sequences, "length": cfg.length}
+    counts = dict(zip(cfg.alphabets, cfg.alphabet_sequences, strict=True))
     found, curves = checks_chains.markov(
-        next(keys), alphabets=cfg.alphabets, repeats=repeats, **sizes
+        next(keys), sequences=counts, length=cfg.length, repeats=repeats
     )
-    modes, switching = checks_chains.switching(next(keys), **sizes)
+    modes, switching = checks_chains.switching(
+        next(keys), sequences=cfg.sequences, length=cfg.length
+    )
     summary |= found
     summary |= checks_chains.protocol(
         next(keys),

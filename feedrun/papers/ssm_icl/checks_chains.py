@@ -1,6 +1,6 @@
 """Symbols in icl_oracles: random Markov chains (claim C25), the switching chain, and LG-MOP."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -20,29 +20,38 @@ RATE = (2, 3)
 """Alphabets small enough for t KL to have reached its limit at 512 symbols."""
 
 
-def markov(key: jax.Array, *, alphabets: Sequence[int], sequences: int, length: int, repeats: int):
-    """KL of the Bayes and of the unigram predictor to the truth over t, by alphabet."""
+def markov(key: jax.Array, *, sequences: Mapping[int, int], length: int, repeats: int):
+    """KL of the Bayes and of the unigram predictor to the truth over t; alphabet -> sequences."""
     summary, arrays, z = {}, {}, []
-    for symbols, own_key in zip(alphabets, jax.random.split(key, len(alphabets)), strict=True):
-        found = _divergences(own_key, symbols, sequences, length)
-        kl = {name: np.asarray(value) for name, value in found.items()}
-        arrays |= {f"mc_{symbols}_{name}": ev.curves(v, repeats) for name, v in kl.items()}
+    keys = jax.random.split(key, len(sequences))
+    for own_key, (symbols, count) in zip(keys, sequences.items(), strict=True):
+        parts = jax.random.split(own_key, repeats)
+        found = _divergences(parts, symbols, count // repeats, length)
+        kl = {name: np.asarray(value) for name, value in found.items()}  # (R, S, T)
+        arrays |= {f"mc_{symbols}_{name}": value.mean(axis=1) for name, value in kl.items()}
         rate = np.arange(length) * arrays[f"mc_{symbols}_bayes"] / (symbols * (symbols - 1) / 2)
         summary[f"markov_rate_{symbols}"] = rate[:, -length // 8 :].mean(axis=1).tolist()
+        flat = kl["bayes"].reshape(-1, length)
         for t, (value, error) in MARKOV[symbols, SMOOTHING[symbols]].items():
             if t < length:
-                own = kl["bayes"][:, t].std(ddof=1) / sequences**0.5
-                z.append(abs(kl["bayes"][:, t].mean() - value) / np.hypot(own, error))
+                own = flat[:, t].std(ddof=1) / len(flat) ** 0.5
+                z.append(abs(flat[:, t].mean() - value) / np.hypot(own, error))
     summary["markov_table_z"] = float(max(z)) if z else None
-    return summary, arrays | {"mc_alphabets": np.array(alphabets)}
+    return summary, arrays | {"mc_alphabets": np.array(list(sequences))}
 
 
 @partial(jax.jit, static_argnums=(1, 2, 3))
-def _divergences(key, symbols, sequences, length):
+def _divergences(keys, symbols, count, length):
+    """KL (R, S, T) by predictor, one repeat after the other."""
     family = catalogue.markov(symbols=symbols, alpha=SMOOTHING[symbols])
-    batch = family.sample(key, count=sequences, length=length)
-    truth, named = family.genie(batch), {"bayes": family.bayes} | dict(family.estimators)
-    return {name: families.divergence(truth, predict(batch)) for name, predict in named.items()}
+    named = {"bayes": family.bayes} | dict(family.estimators)
+
+    def part(key):
+        batch = family.sample(key, count=count, length=length)
+        truth = family.genie(batch)
+        return {name: families.divergence(truth, f(batch)) for name, f in named.items()}
+
+    return jax.lax.map(part, keys)
 
 
 def switching(key: jax.Array, *, sequences: int, length: int):

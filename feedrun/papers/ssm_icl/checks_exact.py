@@ -190,4 +190,5 @@ def gains() -> dict[str, np.ndarray]:
         gain, S, steady = paths
         found |= {f"gain_{name}": np.asarray(gain), f"variance_{name}": np.asarray(S)}
         found[f"steady_{name}"] = np.asarray(steady.gain)[..., 0]
+        found[f"limit_{name}"] = np.asarray(steady.cov)[..., 0, 0]
     return found

@@ -97,7 +97,7 @@ def risk_by_context(arrays) -> Figure:
         for name, (label, colour, style) in COLOURED.items():
             values = arrays[f"cnr_{rho:g}_{name}"]
             n = np.arange(values.shape[1])
-            shown = n >= (13 if name == "arx_ols" else 8 if name == "ols" else 1)
+            shown = n >= (16 if name == "arx_ols" else 8 if name == "ols" else 1)
             band(ax, n[shown], values[:, shown], label, colour, style)
         ax.axhline(NOISE, color="black", linewidth=0.9, linestyle=":")
         ax.axhline((1 - rho**2) * NOISE, color="black", linewidth=0.9, linestyle="-.")
@@ -140,6 +140,9 @@ def risk_by_rho(arrays) -> Figure:
         ax.plot(rhos, arrays[f"gap_{name}"].mean(axis=1), line, color=colour, label=label)
     ax.plot(rhos, (1 - rhos**2) * NOISE, "-.", color="black", linewidth=0.9, label="$\\sigma_u^2$")
     ax.axhline(NOISE, color="black", linewidth=0.9, linestyle=":", label="$\\sigma_\\varepsilon^2$")
+    middle = {rho: arrays[f"cnr_{rho:g}_arx_ols"] for rho in (0.0, 0.5, 0.9)}
+    points = [risk[:, min(40, risk.shape[1] - 1)].mean() for risk in middle.values()]
+    ax.plot(list(middle), points, "o", color=GREEN, label=COLOURED["arx_ols"][0])
     ax.set(xlabel="correlation of the noise $\\rho$", ylabel="risk at $n$ = 40", ylim=(0, 0.45))
     ax.set(xlim=(rhos[0], rhos[-1]))
     designs = arrays["gap_bayes"].shape[1]
@@ -157,16 +160,16 @@ def kalman_gain(arrays) -> Figure:
     for k, (a, _, r) in enumerate(SCALARS):
         ax.plot(t, gain[k], color=colours[k], label=f"$a$ = {a:g}, $r$ = {r:g}")
         ax.axhline(steady[k], color=colours[k], linewidth=0.8, linestyle=":")
-        S = arrays["variance_scalar"][k]
-        late = S / S[-1] - 1
+        late = arrays["variance_scalar"][k] / arrays["limit_scalar"][k] - 1
         other.plot(t, np.maximum(late, 1e-16), color=colours[k])
     for i, style in enumerate(("-", "--")):
         ax.plot(t, arrays["gain_rotation"][:, i], style, color=PINK, label=f"rotation, $K_{i + 1}$")
-    S = arrays["variance_rotation"]
-    other.plot(t, np.maximum(S / S[-1] - 1, 1e-16), color=PINK)
+    late = arrays["variance_rotation"] / arrays["limit_rotation"] - 1
+    other.plot(t, np.maximum(late, 1e-16), color=PINK)
     ax.set(xlim=(1, 20), xlabel="position $t$", ylabel="predictor gain $K_t$")
+    ax.set_xticks([1, 5, 10, 15, 20])
     other.set(yscale="log", ylim=(1e-8, 2), xlim=(1, 40), xlabel="position $t$")
-    other.set_ylabel("$S_t / S_{40} - 1$")
+    other.set_ylabel("excess variance $S_t / S_\\infty - 1$")
     fig.suptitle("The optimal gain settles within a few steps (dotted: steady state)")
     legend(fig, [ax], columns=4)
     return fig
@@ -185,6 +188,8 @@ def mixture(arrays) -> Figure:
         band(ax, n[1:], values[:, 1:], f"AR({name[2:]}) ridge", colour, "--")
     ax.set(yscale="log", xlabel="past values $n$", title="LG4", xlim=(1, n[-1]))
     ax.set_ylabel("excess over the genie")
+    ax.set_yticks([0.05, 0.1, 0.2, 0.3], ["0.05", "0.1", "0.2", "0.3"])
+    ax.minorticks_off()
     left.axhline(50, color="black", linewidth=0.9, linestyle=":")
     left.set(yscale="log", xlabel="past values $n$", title="LG4: draws that still count")
     left.set(ylabel="effective sample size", xlim=(0, n[-1]))
@@ -192,7 +197,7 @@ def mixture(arrays) -> Figure:
     band(price, np.arange(1, cost.shape[1]), cost[:, 1:], None, BLUE)
     price.axhline(2, color="black", linewidth=0.9, linestyle=":")
     price.set(xscale="log", xlabel="past values $n$", ylim=(0, 2.1))
-    price.set(title="LG1, exact: bound 2 parameters", ylabel="$n\\,E[(m^* - genie)^2 / S]$")
+    price.set(title="LG1, exact: bound 2 parameters", ylabel="$n\\,E[(m - m_{genie})^2 / S]$")
     fig.suptitle("What not knowing the task costs")
     legend(fig, [ax], columns=4)
     return fig

@@ -26,7 +26,7 @@ from feedrun.papers.ssm_icl import (
     regression,
 )
 from feedrun.papers.ssm_icl import regression_oracles as exact
-from feedrun.papers.ssm_icl.families import Batch, Family, Predictor
+from feedrun.papers.ssm_icl.families import Batch, Family, Predictor, Scalar
 from feedrun.papers.ssm_icl.regression import AR_DEVIATION, AR_LAGS, NOISE, REGRESSORS, Format
 
 LAG_PENALTIES = {1: 8.0, 2: 8.0, 4: 12.0, 8: 24.0}
@@ -97,9 +97,9 @@ def _linear(draw: Callable, bayes: Predictor, *, exact: bool = True) -> Family:
 
 def coloured(
     *,
-    rho: float | None,
+    rho: Scalar | None,
     tokens: Format = "lag",
-    regressor_rho: float = 0.0,
+    regressor_rho: Scalar = 0.0,
     white: float = 0.0,
 ) -> Family:
     """CNR with noise of correlation `rho`; None: unknown, uniform on 39 points (CNR-mix).
@@ -133,7 +133,7 @@ def coloured(
     )
 
 
-def drifting(*, a: float, tokens: Format = "lag") -> Family:
+def drifting(*, a: Scalar, tokens: Format = "lag") -> Family:
     """DR: weights that forget at rate a; a = 1 is ordinary Bayesian linear regression."""
     ratio = NOISE * REGRESSORS
     return Family(

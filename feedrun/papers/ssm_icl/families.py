@@ -21,6 +21,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+Scalar = float | Float[Array, ""]
+"""A number, known when a program is compiled or traced through it."""
+
 
 class Batch(NamedTuple):
     """B sequences of T targets. Example row (LG, T = 3): inputs [0,1] [y1,0] [y2,0]; y1 y2 y3.

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from feedrun.papers.ssm_icl import families
-from feedrun.papers.ssm_icl.families import Batch
+from feedrun.papers.ssm_icl.families import Batch, Scalar
 
 Format = Literal["lag", "shift", "interleaved"]
 REGRESSORS, NOISE = 5, 0.25
@@ -58,7 +58,7 @@ def ar1(
 
 
 def coloured_sampler(
-    rhos: Float[Array, "G"], *, regressor_rho: float, white: float, tokens: Format
+    rhos: Float[Array, "G"], *, regressor_rho: Scalar, white: float, tokens: Format
 ) -> Callable[..., Batch]:
     """sample of CNR: rho uniform over `rhos`, regressors AR(regressor_rho) in every coordinate.
 
@@ -79,7 +79,7 @@ def coloured_sampler(
     return sample
 
 
-def drifting_sampler(a: float, *, tokens: Format) -> Callable[..., Batch]:
+def drifting_sampler(a: Scalar, *, tokens: Format) -> Callable[..., Batch]:
     """sample of DR: weights that forget at rate a (1: they stay)."""
 
     def sample(key: Key[Array, ""], *, count: int, length: int) -> Batch:

@@ -13,9 +13,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from feedrun.maths import autoregression
+from feedrun.papers.ssm_icl.families import Scalar
 from feedrun.papers.ssm_icl.linear_gaussian import Tasks
-
-Scalar = float | Float[Array, ""]
 
 
 def ols_risk(n: Float[Array, "T"], *, d: int, noise: float) -> Float[Array, "T"]:

@@ -34,13 +34,16 @@ FAMILIES = {
 }
 EXACT = sorted(set(FAMILIES) - {"lg4", "mop", "mop_coloured"})
 COUNT, LENGTH = 1500, 12
+WHOLE = ("coloured", "autoregression")  # every estimator of these, else a few: compiling is slow
+FEW = ("ar2", "last", "zero", "forget_0.9", "inflated", "bigram", "unigram")
 
 
 @cache
 def programs(name):
     """The family, and its compiled sampling and predictions of COUNT sequences."""
     family = FAMILIES[name]()
-    named = {"genie": family.genie, "bayes": family.bayes, **family.estimators}
+    chosen = {k: f for k, f in family.estimators.items() if name in WHOLE or k in FEW}
+    named = {"genie": family.genie, "bayes": family.bayes, **chosen}
     named = {k: predict for k, predict in named.items() if predict}
     sample = jax.jit(lambda key: family.sample(key, count=COUNT, length=LENGTH))
     return family, sample, jax.jit(lambda batch: {k: f(batch) for k, f in named.items()})

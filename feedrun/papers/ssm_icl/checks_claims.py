@@ -52,14 +52,6 @@ CODE = (
         high=1e-6,
     ),
     Claim(
-        "whitening_is_filter",
-        "regression on whitened rows equals the Kalman filter that carries the noise",
-        "O3",
-        "derived",
-        "whitening_error",
-        high=1e-4,
-    ),
-    Claim(
         "nothing_beats_the_genie",
         "no predictor lies below the one that knows the task: least z over families and "
         "predictors, averaged over positions",

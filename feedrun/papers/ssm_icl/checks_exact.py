@@ -12,8 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from feedrun.maths import kalman, kalman_lanes, riccati
-from feedrun.papers.ssm_icl import linear_gaussian, oracles, regression, theory
-from feedrun.papers.ssm_icl import regression_oracles as exact
+from feedrun.papers.ssm_icl import linear_gaussian, oracles, theory
 from feedrun.papers.ssm_icl.checks_tables import ORDER_BLIND, ROTATION, ROTATION_S, SCALARS
 from feedrun.papers.ssm_icl.linear_gaussian import Tasks
 from feedrun.papers.ssm_icl.regression import NOISE, REGRESSORS
@@ -26,12 +25,11 @@ def measure(
     key: jax.Array, *, tasks: int, steps: int, designs: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Summary and arrays of all exact checks, on `tasks` systems and `designs` regressions."""
-    filter_key, gap_key, white_key, cell_key = jax.random.split(key, 4)
+    filter_key, gap_key, cell_key = jax.random.split(key, 3)
     summary = {name: float(v) for name, v in filters(filter_key, tasks=tasks, steps=steps).items()}
     summary["riccati_error"] = riccati_error()
     summary["order_blind_error"] = order_blind_error()
     summary |= {name: float(v) for name, v in cell_error(cell_key).items()}
-    summary["whitening_error"] = float(whitening_error(white_key, count=tasks, steps=steps))
     gaps = gap(gap_key, designs=designs)
     summary["gap_identity_error"] = float(
         np.abs((gaps["proper"] - gaps["bayes"] - gaps["identity"]).mean(axis=1)).max()
@@ -143,23 +141,6 @@ def cell_error(key: jax.Array, *, length: int = 200) -> dict[str, Float[Array, "
         return jnp.abs(theory.run_cell(cell, u.astype(jnp.float32)) - truth).max()
 
     return {"cell_error": worst(key, *jnp.array([0.9, 0.19, 1.0]))}
-
-
-def whitening_error(key: jax.Array, *, count: int, steps: int) -> Float[Array, ""]:
-    """The whitened regression against the Kalman filter on (w, noise), O3."""
-    sample = regression.coloured_sampler(
-        jnp.array([0.9]), regressor_rho=0.0, white=0.0, tokens="lag"
-    )
-
-    @jax.jit
-    def worst(key: jax.Array) -> Float[Array, ""]:
-        batch = sample(key, count=count, length=steps)
-        x, y = batch.regressors.transpose(1, 2, 0), batch.targets[..., 0].T
-        white = exact.coloured_regression(x, y, batch.task.rho)
-        state = kalman_lanes.predict(exact.state_form(batch.task.rho, x, white=0.0), y[:, None])
-        return jnp.abs(white.mean - state.mean[:, 0]).max()
-
-    return worst(key)
 
 
 def gap(key: jax.Array, *, designs: int, n: int = 40) -> dict[str, np.ndarray]:

@@ -55,7 +55,7 @@ def all_figures(result: Result) -> dict[str, Any]:
     }
 
 
-def canvas(width: float, height: float, *, columns: int = 1, **shared: Any):
+def canvas(width, height, *, columns: int = 1, **shared: Any):
     """A figure in inches, drawn without pyplot, and its row of axes."""
     fig = Figure(figsize=(width, height), dpi=110, layout="constrained")
     FigureCanvasAgg(fig)

@@ -87,7 +87,8 @@ def _over_groups(filters: Filters, models: Any, log_prior, x: Any, y, *, every: 
     """Sums over all groups and, where `every`, after each."""
 
     def group(sums, own):
-        sums = _merged(sums, _run(filters, *own, x, y))
+        models, log_prior = own
+        sums = _merged(sums, _run(filters, models, log_prior, x, y))
         return sums, sums if every else None
 
     nothing = jnp.zeros_like(y)

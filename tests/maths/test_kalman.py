@@ -1,5 +1,7 @@
 """Kalman filters against conditioning the dense joint Gaussian, in all three forms."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +16,7 @@ associative = jax.jit(kalman.predict_associative)
 lanes_predict = jax.jit(kalman_lanes.predict)
 
 
-def make(*, N=3, outputs=2, T=12, seed=0, dtype=np.float64, varying=False):
+def make(*, N=3, outputs=2, T=12, seed=0, dtype: Any = np.float64, varying=False):
     rng = np.random.default_rng(seed)
     A = rng.standard_normal((N, N))
     A *= 0.9 / np.abs(np.linalg.eigvals(A)).max()

@@ -47,7 +47,8 @@ def random(seed=0, N=5, outputs=2):
 def test_matrix_steady_states_equal_scipy_and_the_limit_of_the_filter():
     system = random()
     found = steady(system)
-    truth = solve_discrete_are(*(np.asarray(m) for m in (system.A.T, system.C.T, *system[2:4])))
+    A, C, Q, R = (np.asarray(m) for m in system[:4])
+    truth = solve_discrete_are(A.T, C.T, Q, R)
     np.testing.assert_allclose(found.state_cov, truth, rtol=1e-9)
     late = jax.jit(kalman.predict)(system, jnp.zeros((2000, 2)))
     np.testing.assert_allclose(found.cov, late.cov[-1], rtol=1e-9)

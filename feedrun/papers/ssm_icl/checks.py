@@ -142,7 +142,7 @@ def regression(cfg: Regression, repeats: int, keys, summary, arrays) -> list[Eva
 
 def chains(cfg: Chains, repeats: int, keys, summary, arrays) -> list[Evaluation]:
     """MC, SM, LG-MOP; adds to summary and arrays."""
-    counts = dict(zip(cfg.alphabets, cfg.alphabet_sequences, strict=True))
+    counts: dict[int, int] = dict(zip(cfg.alphabets, cfg.alphabet_sequences, strict=True))
     found, curves = checks_chains.markov(
         next(keys), sequences=counts, length=cfg.length, repeats=repeats
     )

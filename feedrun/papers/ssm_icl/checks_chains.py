@@ -44,7 +44,7 @@ def markov(key: jax.Array, *, sequences: Mapping[int, int], length: int, repeats
 def _divergences(keys, symbols, count, length):
     """KL (R, S, T) by predictor, one repeat after the other."""
     family = catalogue.markov(symbols=symbols, alpha=SMOOTHING[symbols])
-    named = {"bayes": family.bayes} | dict(family.estimators)
+    named: dict[str, Any] = {"bayes": family.bayes, **family.estimators}
 
     def part(key):
         batch = family.sample(key, count=count, length=length)

@@ -5,7 +5,7 @@ specification. d regressors, n pairs in context, noise of variance noise = Var e
 variance prior = Var w_i.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -69,7 +69,7 @@ def proper_risks(X: Float[Array, "N D"], rho: Scalar, *, noise: float, prior: fl
     )
 
 
-def ar1_correlation(n: int, rho: Scalar, dtype=float) -> Float[Array, "N N"]:
+def ar1_correlation(n: int, rho: Scalar, dtype: Any = float) -> Float[Array, "N N"]:
     """rho^|i-j|."""
     steps = jnp.arange(n)
     return jnp.asarray(rho, dtype) ** jnp.abs(steps[:, None] - steps[None])

@@ -73,7 +73,7 @@ def band(ax, x, values, label: str | None, colour: str, style: str = "-") -> Non
     ax.plot(x, mean, style, color=colour, linewidth=1.7, label=label)
 
 
-def legend(fig: Figure, axes: Sequence[Any], *, columns: int) -> None:
+def legend(fig: Figure, axes, *, columns: int) -> None:
     """One legend for all axes, below them."""
     entries = {}
     for ax in axes:

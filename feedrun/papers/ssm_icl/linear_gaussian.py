@@ -1,0 +1,147 @@
+"""The linear-Gaussian families LG1, LG4, LG4-K and LG-MOP: priors over systems, and sampling.
+
+    z_1 ~ N(0, I),   y_t = C z_t + N(0, r I),   z_{t+1} = A z_t + N(0, q I)
+
+Token t is (y_{t-1}, 1{t = 1}), target t is y_t. Sizes are the specification's, section 2.3: the
+paper's own are not known.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from feedrun.maths import orthogonal
+from feedrun.papers.ssm_icl import families
+from feedrun.papers.ssm_icl.families import Batch
+
+LG4_STATE, LG4_NOISE = 4, 0.25
+LG4_DECAYS = (0.8, 0.98)
+"""LG4: states, variance of the observation's noise, range of the decay kappa."""
+
+MOP_STATE, MOP_OUTPUTS, MOP_RADIUS, MOP_DEVIATION, MOP_TAPS = 10, 5, 0.95, 0.1, 5
+"""LG-MOP (public code of Balim et al., 2308.08536): states, coordinates of y, spectral radius,
+standard deviation of both noises, white draws summed where they are coloured."""
+
+
+class Tasks(NamedTuple):
+    """B systems: A (B, N, N), C (B, O, N), variances q and r (B,) of both noises."""
+
+    A: Float[Array, "B N N"]
+    C: Float[Array, "B O N"]
+    q: Float[Array, "B"]
+    r: Float[Array, "B"]
+
+
+def lg1_grid(*, decays: int = 24, noises: int = 16) -> Tasks:
+    """All tasks of LG1, a uniform prior: a on [0.5, 0.98], r log-spaced on [0.1, 2], q = 1 - a^2.
+
+    The state is a number of variance 1 and C = 1. 24 x 16 tasks, so that their mixture is exact.
+    """
+    a = jnp.repeat(jnp.linspace(0.5, 0.98, decays), noises)
+    r = jnp.tile(jnp.geomspace(0.1, 2.0, noises), decays)
+    return Tasks(a[:, None, None], jnp.ones((len(a), 1, 1)), 1 - a**2, r)
+
+
+def lg4(key: Key[Array, ""], count: int) -> Tasks:
+    """Tasks of LG4: A = kappa O with O Haar on O(4), C a unit vector, q = 1 - kappa^2, r = 1/4.
+
+    Then Cov(z_t) = I and Var(y_t) = 1.25 at every t.
+    """
+    kappa_key, turn_key, c_key = jax.random.split(key, 3)
+    low, high = LG4_DECAYS
+    kappa = jax.random.uniform(kappa_key, (count,), minval=low, maxval=high)
+    c = jax.random.normal(c_key, (count, 1, LG4_STATE))
+    return Tasks(
+        kappa[:, None, None] * orthogonal.haar(turn_key, count, LG4_STATE),
+        c / jnp.linalg.norm(c, axis=-1, keepdims=True),
+        1 - kappa**2,
+        jnp.full((count,), LG4_NOISE),
+    )
+
+
+def mop(key: Key[Array, ""], count: int, *, triangular: bool) -> Tasks:
+    """Tasks of LG-MOP: dense A with entries U[0, 1], or upper triangular, at spectral radius 0.95.
+
+    Dense A is rescaled to the radius. A triangular one has diagonal 0.95 U(-1, 1) and U(-1, 1)
+    above it. C has entries U[0, 1]; it is observable with probability 1, so no draw is rejected.
+    """
+    a_key, diagonal_key, c_key = jax.random.split(key, 3)
+    shape = (count, MOP_STATE, MOP_STATE)
+    if triangular:
+        diagonal = jax.random.uniform(diagonal_key, shape[:2], minval=-1, maxval=1)
+        above = jnp.triu(jax.random.uniform(a_key, shape, minval=-1, maxval=1), k=1)
+        A = above + jax.vmap(jnp.diag)(MOP_RADIUS * diagonal)
+    else:
+        A = jax.random.uniform(a_key, shape)
+        A = A * (MOP_RADIUS / _perron(A))[:, None, None]
+    variance = jnp.full((count,), MOP_DEVIATION**2)
+    C = jax.random.uniform(c_key, (count, MOP_OUTPUTS, MOP_STATE))
+    return Tasks(A, C, variance, variance)
+
+
+def _perron(A: Float[Array, "B N N"], *, steps: int = 60) -> Float[Array, "B"]:
+    """Spectral radius of positive matrices, by the power method.
+
+    The second eigenvalue of a 10 x 10 matrix of U[0, 1] is a fifth of the first or so, and the
+    geometric rate leaves nothing after 60 steps.
+    """
+
+    def body(v, _):
+        grown = jnp.einsum("bij,bj->bi", A, v)
+        size = jnp.linalg.norm(grown, axis=-1, keepdims=True)
+        return grown / size, size[:, 0]
+
+    start = jnp.ones(A.shape[:2], A.dtype) / A.shape[1] ** 0.5
+    return jax.lax.scan(body, start, length=steps)[1][-1]
+
+
+def chosen(tasks: Tasks, key: Key[Array, ""], count: int) -> Tasks:
+    """`count` tasks drawn uniformly from a finite set, with replacement."""
+    which = jax.random.randint(key, (count,), 0, len(tasks.q))
+    return jax.tree.map(lambda leaf: leaf[which], tasks)
+
+
+def trajectories(
+    key: Key[Array, ""], tasks: Tasks, *, length: int, taps: int = 1
+) -> tuple[Float[Array, "B T N"], Float[Array, "B T O"]]:
+    """States and observations of every task; each noise is the sum of its last `taps` draws.
+
+    The state runs with the batch on the last axis, which vectorises; the noise is drawn before.
+    """
+    start_key, state_key, noise_key = jax.random.split(key, 3)
+    count, n = tasks.A.shape[:2]
+    outputs = tasks.C.shape[1]
+    A, C = tasks.A.transpose(1, 2, 0), tasks.C.transpose(1, 2, 0)
+    first = jax.random.normal(start_key, (n, count))
+    w = _moving_sum(state_key, (length, n, count), taps) * jnp.sqrt(tasks.q)[None, None]
+    v = _moving_sum(noise_key, (length, outputs, count), taps) * jnp.sqrt(tasks.r)[None, None]
+
+    def body(z, w):
+        return jnp.sum(A * z[None], axis=1) + w, z
+
+    _, z = jax.lax.scan(body, first, w)
+    y = jnp.sum(C[None] * z[:, None], axis=2) + v
+    return z.transpose(2, 0, 1), y.transpose(2, 0, 1)
+
+
+def _moving_sum(key, shape, taps):
+    """Sums of the last `taps` of standard normal draws along the first axis, stationary."""
+    draws = jax.random.normal(key, (shape[0] + taps - 1, *shape[1:]))
+    return sum(draws[k : k + shape[0]] for k in range(taps))
+
+
+def sampler(draw: Callable[[Any, int], Tasks], *, taps: int = 1) -> Callable[..., Batch]:
+    """sample(key, count, length) of a family whose tasks come from draw(key, count)."""
+
+    def sample(key: Key[Array, ""], *, count: int, length: int) -> Batch:
+        task_key, path_key = jax.random.split(key)
+        tasks = draw(task_key, count)
+        z, y = trajectories(path_key, tasks, length=length, taps=taps)
+        inputs = jnp.concatenate([families.shifted(y), families.first_flag(y)], axis=-1)
+        hidden = {"state": z, "signal": jnp.einsum("bon,btn->bto", tasks.C, z)}
+        return Batch(inputs, y, jnp.ones(count), y[..., :0], tasks, hidden)
+
+    return sample

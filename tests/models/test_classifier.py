@@ -1,7 +1,6 @@
 """The encoder classifier: padding, order, pairs, equal sizes, draws of its own, low precision."""
 
 from functools import cache, partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp

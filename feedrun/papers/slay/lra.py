@@ -248,7 +248,7 @@ def outcome(cfg: LongRange, name: str, data, keys, peak: float, journal: Journal
     )
 
 
-def example(data: sequences.SequenceTask) -> tuple[np.ndarray, np.ndarray]:
+def example(data: sequences.SequenceTask) -> tuple[np.ndarray, Any]:
     """Tokens and length of the test sequence whose (first) length is nearest to MAPPED."""
     lengths = data.test.lengths.reshape(len(data.test.labels), -1)[:, 0]
     nearest = int(np.abs(lengths - MAPPED).argmin())

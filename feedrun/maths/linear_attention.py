@@ -6,6 +6,7 @@ all pairs in O(T S).
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -16,11 +17,11 @@ from feedrun.maths.kernel_sums import Features, Kernel, fused, read, scores, sum
 
 
 class State(NamedTuple):
-    """What decoding remembers: sums over whole chunks, and the chunk that is being filled."""
+    """What decoding remembers: sums over whole chunks, and the last chunks with the one to fill."""
 
     sums: Float[Array, "E1 M"]
     keys: Any
-    values: Float[Array, "c E1"]
+    values: Float[Array, "W1 c E1"]
     count: Array
 
 
@@ -32,14 +33,16 @@ def kernel_attention(
     *,
     causal: bool,
     chunk: int,
+    window: int = 0,
     mask: Bool[Array, "S"] | None = None,
     delta: float,
 ) -> Float[Array, "T E"]:
     """Attention of T queries to S keys, those of `mask`, `chunk` positions at a time.
 
     Causal: the last query sees all keys, each one before it one key less. With `kernel.scores` the
-    keys of a query's own chunk have these weights, and only those further off that of features.
-    `q` and `k` may be pytrees of arrays with a row a position.
+    keys of a query's own chunk and of the `window` chunks before it have these weights (if not
+    causal, also those of as many after it), and only keys further off, or before the first query,
+    that of features. `q` and `k` may be pytrees of arrays with a row a position.
     """
     T, S = _length(q), len(v)
     if causal and S < T:
@@ -50,7 +53,7 @@ def kernel_attention(
     k, values = _only(seen, k), _weighted(v, seen)
     chunk = min(chunk, max(T, S))
     early, late = _split((k, values), S - T if causal else 0)
-    sums = sums_over_keys(kernel, *_chunked(chunk, q, *late), causal=causal)
+    sums = sums_over_keys(kernel, *_chunked(chunk, q, *late), causal=causal, window=window)
     if causal and S > T:  # keys before the first query are seen by all
         by_features = kernel._replace(scores=None)
         sums += sums_over_keys(by_features, *_chunked(chunk, q, *early), causal=False)
@@ -107,15 +110,19 @@ def quadratic_attention(
     return _ratio(sums.reshape(-1, values.shape[1])[:T], delta)
 
 
-def init_state(kernel: Kernel, k: Any, v: Float[Array, "E"], *, chunk: int) -> State:
+def init_state(
+    kernel: Kernel, k: Any, v: Float[Array, "E"], *, chunk: int, window: int = 0
+) -> State:
     """The state before the first step, for a key and a value of the shape to come.
 
-    `chunk` is the parallel form's where the kernel has scores of its own; else 1 is the cheapest.
+    `chunk` and `window` are the parallel form's where the kernel has scores of its own; else 1 and
+    0 are the cheapest.
     """
     phi = jax.eval_shape(lambda k: fused(kernel.phi_k(_row(k))), k)
-    keys = jax.tree.map(lambda x: jnp.ones((chunk, *x.shape), x.dtype), k)
+    near = window + 1, chunk
+    keys = jax.tree.map(lambda x: jnp.ones((*near, *x.shape), x.dtype), k)
     sums = jnp.zeros((len(v) + 1, phi.shape[1]), v.dtype)
-    return State(sums, keys, jnp.zeros((chunk, len(v) + 1), v.dtype), jnp.zeros((), int))
+    return State(sums, keys, jnp.zeros((*near, len(v) + 1), v.dtype), jnp.zeros((), int))
 
 
 def step(
@@ -123,13 +130,25 @@ def step(
 ) -> tuple[State, Float[Array, "E"]]:
     """Take in one key and value and attend by one query: the causal form, position by position."""
     sums, keys, values, count = state
-    keys = jax.tree.map(lambda all, new: all.at[count].set(new), keys, k)
-    values = values.at[count].set(jnp.append(v, jnp.ones((), v.dtype)))
-    out = read(kernel, _row(q), sums) + scores(kernel, _row(q), keys) @ values
-    full = count + 1 == len(values)
-    sums = jax.lax.cond(full, lambda: sums + write(kernel, keys, values), lambda: sums)
-    values = jnp.where(full, 0, values)
-    return State(sums, keys, values, jnp.where(full, 0, count + 1)), _ratio(out, delta)[0]
+    keys = jax.tree.map(lambda all, new: all.at[-1, count].set(new), keys, k)
+    values = values.at[-1, count].set(jnp.append(v, jnp.ones((), v.dtype)))
+    near_keys, near_values = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (keys, values))
+    out = read(kernel, _row(q), sums) + scores(kernel, _row(q), near_keys) @ near_values
+    full = count + 1 == values.shape[1]
+    moved = jax.lax.cond(full, partial(_move_on, kernel), lambda *x: x, sums, keys, values)
+    return State(*moved, jnp.where(full, 0, count + 1)), _ratio(out, delta)[0]
+
+
+def state_size(state: State) -> int:
+    """How many numbers a state holds, those of the last keys and values included."""
+    return sum(x.size for x in jax.tree.leaves(state[:3]))
+
+
+def _move_on(kernel, sums, keys, values):
+    """The oldest chunk goes into the sums, an empty one comes in."""
+    sums = sums + write(kernel, jax.tree.map(lambda x: x[0], keys), values[0])
+    keys = jax.tree.map(lambda x: jnp.roll(x, -1, axis=0), keys)
+    return sums, keys, jnp.roll(values, -1, axis=0).at[-1].set(0)
 
 
 def _weighted(v, seen):

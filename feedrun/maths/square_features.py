@@ -4,24 +4,22 @@ A map is a NamedTuple of the matrices it was drawn with, and is called on (T, D)
 pytree it passes through jit, and a stack of maps (heads, seeds) through vmap.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Key
 
 from feedrun.maths import sphere
 
 
 class SymmetricSquare(NamedTuple):
-    """Exact, D (D + 1) / 2 features: u_i^2 and sqrt(2) u_i u_j for i < j."""
+    """Exact, D (D + 1) / 2 features: u_i^2 and sqrt(2) u_i u_j for every pair."""
 
     def __call__(self, u: Float[Array, "T D"]) -> Float[Array, "T M"]:
         """O(T D^2)."""
-        i, j = np.triu_indices(u.shape[1])
-        scale = jnp.asarray(np.where(i == j, 1, np.sqrt(2)), u.dtype)
-        return u[:, i] * u[:, j] * scale[None]
+        return jnp.concatenate([u**2, *_pairs(u.shape[1] // 2, 2**0.25 * u)], axis=1)
 
 
 class SquaredProjections(NamedTuple):
@@ -88,6 +86,61 @@ class Nystroem(NamedTuple):
     def __call__(self, u: Float[Array, "T D"]) -> Float[Array, "T M"]:
         """O(T M (D + M))."""
         return (u @ self.landmarks.T) ** 2 @ self.root
+
+
+def shifted_square(
+    u: Float[Array, "T D"], *, scale: float, shift: float, lags: int
+) -> Float[Array, "T M"]:
+    """Features of scale (u . v + shift)^2 for unit vectors, exact from `lags` = D // 2 on.
+
+    sqrt(2 shift) u_i, u_i^2 + c and sqrt(2) u_i u_{i+l} for l = 1..lags, indices taken cyclically,
+    all times sqrt(scale): D (lags + 2) of them, in all D (D + 3) / 2. With 2c + D c^2 = shift^2 the
+    constant needs none of its own, as |u| = 1. A product left out takes 2 u_i u_j v_i v_j away.
+    O(T M).
+    """
+    D = u.shape[1]
+    level = ((1 + D * shift**2) ** 0.5 - 1) / D
+    linear, diagonal = (2 * scale * shift) ** 0.5 * u, scale**0.5 * (u**2 + level)
+    return jnp.concatenate([linear, diagonal, *_pairs(lags, (2 * scale) ** 0.25 * u)], axis=1)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _pairs(lags: int, u):
+    """u_i u_{i+l} for l = 1..lags, cyclically, each pair once: slices, as gathers take far longer.
+
+    So does the gradient that jax would derive, a sum of padded arrays.
+    """
+    D, twice = u.shape[1], jnp.concatenate([u, u], axis=1)
+    products = [u * twice[:, lag : lag + D] for lag in range(1, lags + 1)]
+    if lags and 2 * lags == D:
+        products[-1] = products[-1][:, : D // 2]  # the other half is the same pairs again
+    return products
+
+
+def _pairs_back(lags, u, gs):
+    """sum_l g_l[i] u_{i+l} + g_l[i-l] u_{i-l}."""
+    D, twice = u.shape[1], jnp.concatenate([u, u], axis=1)
+    total = jnp.zeros_like(u)
+    for lag, g in enumerate(gs, start=1):
+        g = jnp.pad(g, ((0, 0), (0, D - g.shape[1])))
+        back = jnp.tile(g * u, 2)[:, D - lag : 2 * D - lag]
+        total = total + g * twice[:, lag : lag + D] + back
+    return (total,)
+
+
+_pairs.defvjp(lambda lags, u: (_pairs(lags, u), u), _pairs_back)
+
+
+def lags_within(count: int, dimension: int) -> int:
+    """How many lags of a shifted square `count` features have room for."""
+    if count < 2 * dimension:
+        raise ValueError(
+            f"a shifted square in {dimension} dimensions needs {2 * dimension} features or more, "
+            f"got {count}"
+        )
+    if count >= dimension * (dimension + 3) // 2:
+        return dimension // 2
+    return count // dimension - 2
 
 
 def anchors(

@@ -34,13 +34,14 @@ def kernel(name, w):
     return Kernel(phi, phi, exact if name == "hybrid" else None)
 
 
-def quadratic(name, w, q, k, v, *, causal, chunk, mask=None):
+def quadratic(name, w, q, k, v, *, causal, chunk, window=0, mask=None):
     """The written-out form: one (T, S) matrix of weights."""
     phi = plain if name == "plain" else lambda w, u: fused(factored(w, u))
     G = phi(w, q) @ phi(w, k).T
     i, j = jnp.arange(len(k) - len(q), len(k))[:, None], jnp.arange(len(k))[None]
     if name == "hybrid":
-        G = jnp.where((i - len(k) + len(q)) // chunk == j // chunk, exact(q, k), G)
+        apart = abs((i - len(k) + len(q)) // chunk - j // chunk)
+        G = jnp.where(apart <= window, exact(q, k), G)
     if causal:
         G = jnp.where(j <= i, G, 0)
     if mask is not None:
@@ -52,11 +53,10 @@ DELTA = 1e-3
 NAMES = ["plain", "factored", "hybrid"]
 
 
-@partial(jax.jit, static_argnames=("name", "causal", "chunk"))
-def chunked(name, w, q, k, v, *, causal, chunk, mask=None):
-    return la.kernel_attention(
-        kernel(name, w), q, k, v, causal=causal, chunk=chunk, mask=mask, delta=DELTA
-    )
+@partial(jax.jit, static_argnames=("name", "causal", "chunk", "window"))
+def chunked(name, w, q, k, v, *, causal, chunk, window=0, mask=None):
+    how = {"causal": causal, "chunk": chunk, "window": window, "mask": mask, "delta": DELTA}
+    return la.kernel_attention(kernel(name, w), q, k, v, **how)
 
 
 def make(T=13, S=None, dtype=float, seed=0):
@@ -73,30 +73,34 @@ def make(T=13, S=None, dtype=float, seed=0):
     name=st.sampled_from(NAMES),
     T=st.sampled_from([1, 4, 13]),
     chunk=st.sampled_from([1, 3, 4, 13, 32]),
+    window=st.sampled_from([0, 1, 2, 20]),
     causal=st.booleans(),
     dtype=st.sampled_from([np.float32, np.float64]),
     seed=st.integers(0, 9),
     hidden=st.sets(st.integers(0, 12)),
 )
 @settings(max_examples=40, deadline=None, derandomize=True)
-def test_chunked_equals_the_masked_quadratic_form(name, T, chunk, causal, dtype, seed, hidden):
+def test_chunked_equals_the_masked_quadratic_form(
+    name, T, chunk, window, causal, dtype, seed, hidden
+):
     args = make(T, dtype=dtype, seed=seed)
     mask = jnp.asarray([j not in hidden for j in range(T)])
-    out = chunked(name, *args, causal=causal, chunk=chunk, mask=mask)
-    expected = quadratic(name, *args, causal=causal, chunk=chunk, mask=mask)
+    how = {"causal": causal, "chunk": chunk, "window": window, "mask": mask}
+    out, expected = chunked(name, *args, **how), quadratic(name, *args, **how)
     assert out.dtype == dtype
     tol = 1e-5 if dtype == np.float32 else 1e-12
     np.testing.assert_allclose(out, expected, rtol=tol, atol=tol * float(abs(args[3]).max()))
 
 
 @pytest.mark.parametrize("causal", [True, False])
-@pytest.mark.parametrize("name", NAMES)
-def test_gradients_equal_those_of_the_quadratic_form(name, causal):
+@pytest.mark.parametrize("name,window", [*((name, 0) for name in NAMES), ("hybrid", 1)])
+def test_gradients_equal_those_of_the_quadratic_form(name, window, causal):
     args = make()
     mask = jnp.arange(13) % 5 != 1
 
     def loss(attention, *args):
-        return jnp.sum(jnp.sin(attention(name, *args, causal=causal, chunk=4, mask=mask)))
+        how = {"causal": causal, "chunk": 3, "window": window, "mask": mask}
+        return jnp.sum(jnp.sin(attention(name, *args, **how)))
 
     ours = jax.jit(jax.grad(partial(loss, chunked), argnums=(0, 1, 2, 3)))(*args)
     expected = jax.jit(jax.grad(partial(loss, quadratic), argnums=(0, 1, 2, 3)))(*args)
@@ -125,18 +129,18 @@ def test_gradients_with_fewer_queries_than_keys():
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_causal_output_ignores_the_future(name):
+@pytest.mark.parametrize("name,window", [*((name, 0) for name in NAMES), ("hybrid", 1)])
+def test_causal_output_ignores_the_future(name, window):
     w, q, k, v = make()
-    t = 6
-    before = chunked(name, w, q, k, v, causal=True, chunk=4)
+    t, how = 8, {"causal": True, "chunk": 3, "window": window}
+    before = chunked(name, w, q, k, v, **how)
     q, k, v = (x.at[t + 1 :].set(7.0) for x in (q, k, v))
-    after = chunked(name, w, q, k, v, causal=True, chunk=4)
+    after = chunked(name, w, q, k, v, **how)
     np.testing.assert_array_equal(before[: t + 1], after[: t + 1])
     assert (before[t + 1 :] != after[t + 1 :]).all()
 
     def out(k, v):
-        return chunked(name, w, q, k, v, causal=True, chunk=4)[t].sum()
+        return chunked(name, w, q, k, v, **how)[t].sum()
 
     for gradient in jax.grad(out, argnums=(0, 1))(k, v):
         np.testing.assert_array_equal(gradient[t + 1 :], 0)
@@ -166,17 +170,22 @@ def test_a_query_that_sees_no_key_gets_zero():
     np.testing.assert_array_equal(out[:3], 0)
 
 
-@pytest.mark.parametrize("name,chunk", [("plain", 1), ("factored", 4), ("hybrid", 4)])
-def test_decoding_equals_the_parallel_form(name, chunk):
+@pytest.mark.parametrize(
+    "name,chunk,window", [("plain", 1, 0), ("factored", 4, 0), ("hybrid", 4, 0), ("hybrid", 3, 2)]
+)
+def test_decoding_equals_the_parallel_form(name, chunk, window):
     w, q, k, v = make()
     K = kernel(name, w)
-    state = la.init_state(K, k[0], v[0], chunk=chunk)
+    state = la.init_state(K, k[0], v[0], chunk=chunk, window=window)
+    near = (window + 1) * chunk * (D + E + 1)
+    assert la.state_size(state) == (E + 1) * fused(K.phi_k(k)).shape[1] + near
 
     def advance(state, x):
         return la.step(K, state, *x, delta=DELTA)
 
     _, out = jax.jit(lambda state, x: jax.lax.scan(advance, state, x))(state, (q, k, v))
-    expected = chunked(name, w, q, k, v, causal=True, chunk=4)
+    # Without scores of its own a kernel gives the same in chunks of any size.
+    expected = chunked(name, w, q, k, v, causal=True, chunk=max(chunk, 3), window=window)
     np.testing.assert_allclose(out, expected, rtol=1e-12)
 
 

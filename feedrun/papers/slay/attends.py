@@ -28,7 +28,11 @@ Attend = Callable[..., Array]
 
 
 class Sizes(NamedTuple):
-    """Budgets; what a mechanism has no use for it ignores. `features`: of the two FAVOR+."""
+    """Budgets; what a mechanism has no use for it ignores.
+
+    `features`: of the two FAVOR+; `square`: at most so many of the shifted square; `window`: so
+    many chunks before a query's own with exact scores.
+    """
 
     nodes: int
     prf: int
@@ -36,6 +40,8 @@ class Sizes(NamedTuple):
     eps: float
     features: int = 256
     chunk: int = 128
+    square: int = 2048
+    window: int = 1
 
 
 CONFIGURATIONS = {
@@ -122,6 +128,19 @@ def hybrid_slay(key: Key[Array, ""], dimension: int, sizes: Sizes) -> Kernel:
     return _spherical(product, _exact(sizes))
 
 
+def window_square(key: Key[Array, ""], dimension: int, sizes: Sizes) -> Kernel:
+    """The exact kernel among near keys, w (x + shift)^2 by D (D + 3) / 2 features or less beyond.
+
+    Near are the keys of a query's own chunk and of the `window` chunks before it. A far key is
+    taken for a uniform direction: see `theory.far_square`. What the budget has no room for are
+    products of coordinates far apart.
+    """
+    scale, shift = theory.far_square(dimension, sizes.eps)
+    lags = square.lags_within(sizes.square, dimension)
+    phi = Partial(partial(_shifted_squares, scale=scale, shift=shift, lags=lags))
+    return Kernel(phi, phi, _exact(sizes))
+
+
 KERNELS: dict[str, Callable[[Key[Array, ""], int, Sizes], Kernel]] = {
     "slay": slay,
     "laplace": laplace,
@@ -135,6 +154,7 @@ KERNELS: dict[str, Callable[[Key[Array, ""], int, Sizes], Kernel]] = {
     "hybrid": hybrid,
     "hybrid_prf": hybrid_prf,
     "hybrid_slay": hybrid_slay,
+    "window_square": window_square,
     "favor": lambda key, dimension, sizes: baselines.favor(key, dimension, sizes.features),
     "favor_relu": lambda key, dimension, sizes: baselines.favor_relu(
         key, dimension, sizes.features
@@ -144,14 +164,27 @@ KERNELS: dict[str, Callable[[Key[Array, ""], int, Sizes], Kernel]] = {
 }
 
 SIGNED = frozenset({"slay_debiased", "slay_nystroem", "slay_tensor_sketch", "slay_maclaurin"})
-"""Kernels whose estimates may be negative; all others are at least 0."""
+"""Kernels whose estimates may be negative; all others are at least 0.
+
+So is that of window_square, unless its budget is below D (D + 3) / 2 features.
+"""
+
+EXACT_NEAR = frozenset({"hybrid", "hybrid_prf", "hybrid_slay", "window_square"})
+"""Kernels that are exact among near keys: inside a chunk, or a window of chunks."""
+
+
+def windows(name: str, sizes: Sizes) -> int:
+    """How many chunks before a query's own one of KERNELS is exact with."""
+    return sizes.window if name == "window_square" else 0
 
 
 def by_features(name: str, *, delta: float = DELTA) -> Callable[..., Attend]:
     """The attend of one of KERNELS."""
 
     def draw(key: Key[Array, ""], dimension: int, sizes: Sizes) -> Attend:
-        run = partial(_by_features, chunk=sizes.chunk, delta=delta, near=name.startswith("hybrid"))
+        near = name in EXACT_NEAR
+        sizing = {"chunk": sizes.chunk, "window": windows(name, sizes)}
+        run = partial(_by_features, delta=delta, near=near, **sizing)
         return Partial(run, KERNELS[name](key, dimension, sizes))
 
     return draw
@@ -178,13 +211,12 @@ def _by_features(
     *,
     causal: bool,
     mask: Bool[Array, "S"] | None = None,
-    chunk: int,
-    delta: float,
     near: bool,
+    **how: Any,
 ) -> Float[Array, "T E"]:
     if not (causal or near):  # these scores are the features' product: nothing to put right
         kernel = kernel._replace(scores=None)
-    return kernel_attention(kernel, q, k, v, causal=causal, chunk=chunk, mask=mask, delta=delta)
+    return kernel_attention(kernel, q, k, v, causal=causal, mask=mask, **how)
 
 
 def _yat(sizes: Sizes, *, block: int | None) -> Attend:
@@ -217,7 +249,11 @@ def _like(u, drawn):
 
 
 def _squares(u, *, scale):
-    return square.SymmetricSquare()(unit(u)) * scale**0.5
+    return square.SymmetricSquare()(unit(u) * scale**0.25)
+
+
+def _shifted_squares(u, *, scale, shift, lags):
+    return square.shifted_square(unit(u), scale=scale, shift=shift, lags=lags)
 
 
 def _square_scores(q, k, *, scale):

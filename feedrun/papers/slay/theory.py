@@ -5,18 +5,24 @@ int_0^inf e^{-C s} x^2 e^{2 s x} ds; SLAY replaces the integral by a few nodes a
 by features. Spec: sections 1 and 2 of the specification (paper: arXiv 2602.04915, sections 3, 4).
 """
 
+from functools import lru_cache
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from scipy.integrate import quad
+from scipy.special import roots_gegenbauer
 
 from feedrun.maths.quadrature import Rule, gauss_laguerre
 
 Scalar = float | Float[Array, ""]
 Real = Any
 """A number or a numpy array of numbers, elementwise: these formulas are taken on the host."""
+
+
+NODES = 400
+"""Of the quadrature over cosines of independent directions."""
 
 
 def yat(q: Float[Array, "T D"], k: Float[Array, "S D"], eps: Scalar) -> Float[Array, "T S"]:
@@ -98,6 +104,22 @@ def anchor_limit(x: Float[Array, "*X"], eps: Scalar) -> Float[Array, "*X"]:
 def laplace_limit(x: Float[Array, "*X"], eps: Scalar) -> Float[Array, "*X"]:
     """(C^2 / 4) / (C - 2x) = K + C / 4 + x / 2: the limit of the Laplace-only variant."""
     return (2 + eps) ** 2 / 4 / (2 + eps - 2 * jnp.minimum(x, 1))
+
+
+@lru_cache
+def far_square(dimension: int, eps: float) -> tuple[float, float]:
+    """(w, shift) such that w (x + shift)^2 stands for K between directions that are independent.
+
+    The odd terms of K, x^3 first, are mostly linear: of x^3 the part 3x / (d + 2), 3/5 of its
+    square. From the best a x^2 + b x + c in the mean square, x that of uniform directions:
+    shift = b / 2a, and w keeps the mean of K. Never negative; w C and shift tend to 1 and 0.
+    """
+    x, p = roots_gegenbauer(NODES, (dimension - 2) / 2)
+    K, p = x**2 / (2 + eps - 2 * x), p / p.sum()
+    A = np.stack([x**2, x, np.ones_like(x)], axis=1)
+    a, b, _ = np.linalg.solve((A.T * p) @ A, (A.T * p) @ K)
+    shift = b / (2 * a)
+    return float(p @ K / (p @ (x + shift) ** 2)), float(shift)
 
 
 def exponential_variance(x: Real, s: Real) -> Real:

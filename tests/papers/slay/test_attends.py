@@ -55,9 +55,10 @@ def written_out(name, q, k, v, *, causal, mask=ALL):
     else:
         kernel = attends.KERNELS[name](jax.random.key(1), D, SIZES)
         weights = fused(kernel.phi_q(q)) @ fused(kernel.phi_k(k)).T
-        if name.startswith("hybrid"):
+        if name in attends.EXACT_NEAR:
             chunk = np.arange(T) // SIZES.chunk
-            weights = jnp.where(chunk[:, None] == chunk[None], exact(q, k), weights)
+            near = abs(chunk[:, None] - chunk[None]) <= attends.windows(name, SIZES)
+            weights = jnp.where(near, exact(q, k), weights)
     if causal:
         weights = jnp.tril(weights)
     weights = jnp.where(mask[None], weights, 0)
@@ -129,7 +130,8 @@ def test_decoding_equals_the_parallel_form(name):
     kernel = attends.KERNELS[name](jax.random.key(1), D, SIZES)
     q, k, v = make()
     delta = attends.SMALL if name in ("favor", "uniform") else attends.DELTA
-    start = linear_attention.init_state(kernel, k[0], v[0], chunk=SIZES.chunk)
+    sizes = {"chunk": SIZES.chunk, "window": attends.windows(name, SIZES)}
+    start = linear_attention.init_state(kernel, k[0], v[0], **sizes)
 
     def step(state, x):
         return linear_attention.step(kernel, state, *x, delta=delta)
@@ -167,7 +169,7 @@ def test_heads_with_features_of_their_own_are_a_vmap(name):
         np.testing.assert_allclose(out[head], expected, rtol=1e-11)
 
 
-@pytest.mark.parametrize("name", ["square", "hybrid", "hybrid_prf", "yat_blocked"])
+@pytest.mark.parametrize("name", ["square", "hybrid", "hybrid_prf", "window_square", "yat_blocked"])
 def test_gradients_of_the_exact_kernel_and_square_equal_the_written_out_ones(name):
     def loss(*qkv):
         return jnp.sum(jnp.sin(written_out(name, *qkv, causal=True)))

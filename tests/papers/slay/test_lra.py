@@ -16,7 +16,7 @@ import feedrun
 from feedrun import train
 from feedrun.experiment import judge, silent_journal
 from feedrun.models import classifier as models
-from feedrun.papers.slay import lra, lra_cost, lra_figures
+from feedrun.papers.slay import lra, lra_config, lra_cost, lra_figures
 from feedrun.papers.slay import lra_training as training
 from feedrun.papers.slay.lra_claims import CLAIMS, PAIRS
 from feedrun.tasks.sequences import Sequences
@@ -37,7 +37,7 @@ def config(scale=None, **changes):
     if scale:
         cfg = merged(cfg, yaml.safe_load((CONFIGS / f"scale/slay_lra/{scale}.yaml").read_text()))
     del cfg["_target_"], cfg["about"]
-    return lra.LongRange.model_validate(merged(cfg, changes))
+    return lra_config.LongRange.model_validate(merged(cfg, changes))
 
 
 def counting(key, count):
@@ -60,7 +60,7 @@ def program(name="uniform", steps=60, drop=0.0):
     sizes = models.Sizes(
         3, 2, T, layers=1, width=8, qkv=8, heads=2, hidden=8, pool="mean", drop=drop
     )
-    draw, _ = lra.mechanism(name, 4, window=4)
+    draw, _ = lra.mechanism(name, 4, chunk=4)
     model = models.classifier(sizes, draw, pairs=False)
     return training.program(model, steps=steps, batch=BATCH, warmup=5, decay=0.01, drop=drop > 0)
 
@@ -152,18 +152,21 @@ def test_dropout_is_drawn_anew_for_every_sequence_and_step():
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("slay", 256), ("favor_relu", 256), ("favor", 256), ("square", 36), ("hybrid", 36),
+    [("slay", 256), ("favor_relu", 256), ("favor", 256), ("square", 36), ("window_square", 44),
      ("elu", 8), ("cosformer", 16), ("uniform", 1), ("softmax", None), ("yat", None)],
 )  # fmt: skip
 def test_features_of_a_head_of_dimension_8(name, expected):
-    _, sizes = lra.mechanism(name, 8, window=4)
+    _, sizes = lra.mechanism(name, 8, chunk=4)
     assert lra_cost.features(name, 8, sizes) == expected
 
 
 def test_performer_gets_as_many_features_as_each_slay():
-    assert lra.mechanism("favor_relu", 8, window=4)[1].features == 2 * 16 * 8
-    assert lra.mechanism("slay_class", 8, window=4)[1].features == 1 * 8 * 64
-    assert [lra.mechanism(n, 8, window=4)[1].chunk for n in ("hybrid", "slay")] == [4, lra.CHUNK]
+    assert lra.mechanism("favor_relu", 8, chunk=4)[1].features == 2 * 16 * 8
+    assert lra.mechanism("slay_class", 8, chunk=4)[1].features == 1 * 8 * 64
+    assert [lra.mechanism(n, 8, chunk=4)[1].chunk for n in ("window_square", "slay")] == [
+        4,
+        lra.CHUNK,
+    ]
 
 
 def test_cost_counts_tokens_without_padding_and_the_weights_that_multiply():
@@ -183,7 +186,7 @@ def test_learned_means_above_the_majority_beyond_the_seeds_scatter():
 @pytest.mark.parametrize("scale", [None, "smoke", "gpu", "paper"])
 def test_every_scale_is_a_config_whose_steps_are_whole_rows(scale):
     cfg = config(scale)
-    for task in lra.lra.TASKS:
+    for task in lra_config.TASKS:
         sizes = config(scale, task=task).sizes
         assert sizes == getattr(cfg, task)
         assert sizes.training.steps % sizes.training.log_every == 0
@@ -231,8 +234,8 @@ def test_the_path_of_the_data_is_no_part_of_the_question_but_its_use_is():
 def test_sweep_names_tasks_attentions_and_numbers_that_exist():
     named = yaml.safe_load((CONFIGS / "sweep/slay_lra_table.yaml").read_text())
     swept = named["hydra"]["sweeper"]["params"]
-    assert swept["task"].split(",") == list(lra.lra.TASKS)
-    assert set(swept["attends"].split(",")) <= set(lra.NAMES)
+    assert swept["task"].split(",") == list(lra_config.TASKS)
+    assert set(swept["attends"].split(",")) <= set(lra_config.NAMES)
     assert set(named["table"]["rows"]) == {"task", "attends"}
 
 

@@ -27,7 +27,7 @@ def _known(names: Sequence[str]):
     """A check that a word, or each of a list, is one of `names`; else the nearest is named."""
 
     def check(given: Any) -> Any:
-        for word in [given] if isinstance(given, str) else given:
+        for word in given if isinstance(given, list) else [given]:
             if word not in names:
                 near = difflib.get_close_matches(str(word), names, 1, 0.0)[0]
                 raise ValueError(f"there is no {word}: did you mean {near}? ({', '.join(names)})")
@@ -37,7 +37,7 @@ def _known(names: Sequence[str]):
 
 
 def _listed(given: Any) -> Any:
-    return [given] if isinstance(given, str) else given
+    return given if isinstance(given, list) else [given]
 
 
 Count = Annotated[int, Field(gt=0)]

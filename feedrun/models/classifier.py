@@ -94,8 +94,8 @@ def classifier(
         return run(net, params, tokens, length, rngs={"dropout": key})
 
     def attention(params, tokens: Integer[Array, "... T"], length: Any) -> Float[Array, "L H S S"]:
-        _, seen = run(still, params, tokens, length, mutable=["intermediates"])
-        blocks, rows = seen["intermediates"]["encoder"], []
+        found: Any = run(still, params, tokens, length, mutable=["intermediates"])
+        blocks, rows = found[1]["intermediates"]["encoder"], []
         for layer in range(sizes.layers):
             q, k, _ = blocks[f"block_{layer}"]["heads"][0]
             mask = jnp.arange(k.shape[1]) < jnp.ravel(length)[0] + (sizes.pool == "cls")

@@ -68,9 +68,10 @@ def run(cfg: LongRange, key, journal: Journal) -> Result:
 def load(cfg: LongRange) -> sequences.SequenceTask:
     """The task's data at its sizes."""
     d = cfg.sizes.data
-    counts = {"length": d.length, "train": d.train, "valid": d.valid, "test": d.test}
+    counts: dict[str, Any] = {"length": d.length, "train": d.train, "valid": d.valid}
+    counts |= {"test": d.test} | d.options
     folder = cfg.folder if cfg.published else None
-    return lra.load(cfg.task, **counts, folder=folder, seed=cfg.data_seed, **d.options)
+    return lra.load(cfg.task, **counts, folder=folder, seed=cfg.data_seed)
 
 
 def mechanism(name: str, dimension: int, *, chunk: int) -> tuple[Any, Sizes]:
@@ -78,7 +79,7 @@ def mechanism(name: str, dimension: int, *, chunk: int) -> tuple[Any, Sizes]:
     sizes = CONFIGURATIONS["class" if name == "slay_class" else "table"]
     m = sizes.nodes * sizes.prf * sizes.poly
     sizes = sizes._replace(features=m, chunk=chunk if name in EXACT_NEAR else CHUNK)
-    draw = ATTENDS["slay" if name == "slay_class" else name]
+    draw: Any = ATTENDS["slay" if name == "slay_class" else name]
     return partial(draw, dimension=dimension, sizes=sizes), sizes
 
 

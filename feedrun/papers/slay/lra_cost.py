@@ -43,7 +43,8 @@ def cost(
     matrices = [leaf for leaf in jax.tree.leaves(params["weights"]) if leaf.ndim == 2]
     weights = sum(leaf.size for leaf in matrices) - _looked_up(params["weights"])
     speed = tokens / seconds
-    memory = step.memory_analysis().temp_size_in_bytes / 2**20
+    account: Any = step.memory_analysis()
+    memory = account.temp_size_in_bytes / 2**20
     return Cost(speed, memory, 6 * weights * speed / peak)
 
 

@@ -142,7 +142,7 @@ def attention(arrays) -> Figure:
     for row in axes:
         row[0].set_ylabel("query position")
     bar = fig.colorbar(image, ax=axes, shrink=0.7, label="attention weight")
-    bar.set_ticks(np.sqrt([0, 0.05, 0.25, 0.5, 1]), labels=["0", "0.05", "0.25", "0.5", "1"])
+    bar.set_ticks(list(np.sqrt([0, 0.05, 0.25, 0.5, 1])), labels=["0", "0.05", "0.25", "0.5", "1"])
     fig.suptitle(
         f"{_task(arrays)}: the sharpest head of each layer, one test sequence", fontsize=11
     )

@@ -121,6 +121,10 @@ def test_an_interrupted_training_ends_with_the_same_params_and_curves():
     jax.tree.map(np.testing.assert_array_equal, resumed.params, whole.params)
 
 
+def applied(params, updates) -> Any:
+    return optax.apply_updates(params, updates)
+
+
 def test_the_optimizer_is_adamw_with_its_schedule_and_leaves_what_was_drawn():
     params: Any = {"weights": {"a": jnp.asarray([1.0, -2.0])}, "drawn": [jnp.ones(3)]}
     grads: Any = {"weights": {"a": jnp.asarray([0.3, 0.1])}, "drawn": [jnp.zeros(3)]}
@@ -134,9 +138,9 @@ def test_the_optimizer_is_adamw_with_its_schedule_and_leaves_what_was_drawn():
     )
     for _ in range(4):
         updates, states[0] = ours.update(grads, states[0], mine)
-        mine = optax.apply_updates(mine, updates)
+        mine = applied(mine, updates)
         updates, states[1] = theirs.update(grads["weights"], states[1], other)
-        other = optax.apply_updates(other, updates)
+        other = applied(other, updates)
     np.testing.assert_allclose(mine["weights"]["a"], other["a"], rtol=1e-6)
     np.testing.assert_array_equal(mine["drawn"][0], 1)
     assert (other["a"] != params["weights"]["a"]).all()

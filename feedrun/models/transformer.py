@@ -11,28 +11,12 @@ from jaxtyping import Array, Int
 
 from feedrun.maths.attention import softmax_attention
 from feedrun.models import Model
+from feedrun.models.block import Block
 
 Attend = Callable[[Array, Array, Array], Array]
 """attend(q, k, v) -> out for one head: (T, D), (T, D), (T, D) -> (T, D), causal."""
 
 CAUSAL_SOFTMAX: Attend = partial(softmax_attention, causal=True)
-
-
-class _Block(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x)), hidden width 4 D."""
-
-    heads: int
-    attend: Attend
-
-    @nn.compact
-    def __call__(self, x):
-        T, D = x.shape
-        qkv = nn.Dense(3 * D, use_bias=False, name="qkv")(nn.LayerNorm(name="norm_attend")(x))
-        q, k, v = qkv.reshape(T, 3, self.heads, -1).transpose(1, 2, 0, 3)
-        mixed = jax.vmap(self.attend)(q, k, v).transpose(1, 0, 2).reshape(T, D)
-        x = x + nn.Dense(D, use_bias=False, name="out")(mixed)
-        hidden = nn.gelu(nn.Dense(4 * D, name="up")(nn.LayerNorm(name="norm_mlp")(x)))
-        return x + nn.Dense(D, name="down")(hidden)
 
 
 class _Transformer(nn.Module):
@@ -53,7 +37,7 @@ class _Transformer(nn.Module):
         x = nn.Embed(self.vocabulary, self.width, name="tokens")(tokens)
         x = x + positions[: len(tokens)]
         for layer in range(self.layers):
-            x = _Block(self.heads, self.attend, name=f"block_{layer}")(x)
+            x = Block(self.heads, name=f"block_{layer}")(x, jax.vmap(self.attend))
         return nn.Dense(self.vocabulary, name="logits")(nn.LayerNorm(name="norm")(x))
 
 

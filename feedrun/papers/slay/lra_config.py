@@ -1,0 +1,139 @@
+"""Settings of slay_lra: five tasks' sizes, of which those of the chosen task count."""
+
+import difflib
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+
+from feedrun.experiment import Config, Elsewhere
+from feedrun.models.classifier import Pool
+from feedrun.papers.slay.attends import ATTENDS, SIGNED
+from feedrun.tasks.lra import TASKS
+
+NAMES = (
+    "softmax",
+    "slay",
+    "slay_class",
+    *(n for n in ATTENDS if n not in {"softmax", "slay", *SIGNED}),
+)
+"""Attentions to choose from: `slay` and `slay_class` are the paper's table and its code's default.
+
+Kernels whose denominators may be negative are left out: they do not train.
+"""
+
+
+def _known(names: Sequence[str]):
+    """A check that a word, or each of a list, is one of `names`; else the nearest is named."""
+
+    def check(given: Any) -> Any:
+        for word in given if isinstance(given, list) else [given]:
+            if word not in names:
+                near = difflib.get_close_matches(str(word), names, 1, 0.0)[0]
+                raise ValueError(f"there is no {word}: did you mean {near}? ({', '.join(names)})")
+        return given
+
+    return check
+
+
+def _listed(given: Any) -> Any:
+    return given if isinstance(given, list) else [given]
+
+
+Count = Annotated[int, Field(gt=0)]
+Natural = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Name = Annotated[str, BeforeValidator(_known(NAMES))]
+Names = Annotated[
+    list[str],
+    Field(min_length=1),
+    BeforeValidator(_listed),
+    BeforeValidator(_known(NAMES)),
+    PlainSerializer(lambda names: names[0] if len(names) == 1 else names),
+]
+"""One name or several; a single one stays a word in records and tables."""
+
+
+class Data(Config):
+    """How much of a task; `options` are those of its module (see `feedrun.tasks.lra.load`)."""
+
+    length: Count
+    train: Count
+    valid: Count
+    test: Count
+    options: dict[str, bool | int | str]
+
+
+class Model(Config):
+    """Sizes of the classifier (see `feedrun.models.classifier.Sizes`)."""
+
+    layers: Count
+    width: Count
+    qkv: Count
+    heads: Count
+    hidden: Count
+    pool: Pool
+    drop: Share
+
+
+class Training(Config):
+    """AdamW: `warmup` steps up, then a cosine down to 0."""
+
+    steps: Count
+    batch: Count
+    warmup: Natural
+    decay: Annotated[float, Field(ge=0)]
+    log_every: Count
+
+
+class Task(Config):
+    """The sizes of one task."""
+
+    data: Data
+    model: Model
+    training: Training
+
+    @model_validator(mode="after")
+    def _fits_together(self):
+        m, t, d = self.model, self.training, self.data
+        if m.qkv % m.heads:
+            raise ValueError(f"model.qkv={m.qkv} is not a multiple of model.heads={m.heads}")
+        if t.batch > d.train:
+            raise ValueError(f"training.batch={t.batch} is more than data.train={d.train}")
+        if t.warmup >= t.steps:
+            raise ValueError(f"training.warmup={t.warmup} is not below training.steps={t.steps}")
+        return self
+
+
+class LongRange(Config):
+    """Settings of slay_lra; of the five tasks' sizes those of `task` count."""
+
+    task: Annotated[str, BeforeValidator(_known(TASKS))]
+    attends: Names
+    ours: Name
+    chunk: Count
+    rates: Annotated[list[Positive], Field(min_length=1)]
+    seeds: Count
+    data_seed: Natural
+    published: bool
+    folder: Annotated[str, Elsewhere]
+    dtype: Literal["float32", "bfloat16"]
+    remat: bool
+    timed: Count
+    listops: Task
+    text: Task
+    retrieval: Task
+    image: Task
+    pathfinder: Task
+
+    @model_validator(mode="after")
+    def _each_once(self):
+        if len(set(self.attends)) < len(self.attends):
+            raise ValueError(f"attends names one twice: {', '.join(self.attends)}")
+        return self
+
+    @property
+    def sizes(self) -> Task:
+        """Those of the chosen task."""
+        return getattr(self, self.task)

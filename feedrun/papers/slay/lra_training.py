@@ -1,0 +1,150 @@
+"""Training of one classifier for the tasks of Long Range Arena: several rates or seeds at once.
+
+AdamW with warm-up and cosine, as Long Range Arena's configurations have it (arXiv 2011.04006).
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from feedrun import train
+from feedrun.experiment import Journal
+from feedrun.models.classifier import Classifier
+from feedrun.tasks.sequences import Sequences
+
+CURVES = ("train/loss", "train/accuracy", "valid/accuracy")
+CLIP = 1.0
+"""Largest norm of a gradient."""
+
+
+class Program(NamedTuple):
+    """What the compiled programs of one mechanism depend on; shared by all its trainings."""
+
+    model: Classifier
+    loss: Callable[..., Any]
+    optimizer: optax.GradientTransformation
+    accuracy: Callable[..., Any]
+
+
+class Trained(NamedTuple):
+    """Params with a leading axis of repeats, and rows (rows, CURVES, repeats) of the training."""
+
+    params: Any
+    curves: np.ndarray
+
+
+def program(
+    model: Classifier, *, steps: int, batch: int, warmup: int, decay: float, drop: bool
+) -> Program:
+    """The training of `steps` steps; `drop`: is there dropout, which needs keys?"""
+    return Program(
+        model,
+        partial(_loss, model, drop),
+        adamw(steps=steps, warmup=warmup, decay=decay),
+        jax.jit(partial(_accuracies, model, batch)),
+    )
+
+
+def adamw(*, steps: int, warmup: int, decay: float) -> optax.GradientTransformation:
+    """AdamW on "weights", up in `warmup` steps and down to 0 by a cosine; see `train.tuned`."""
+    shape = optax.warmup_cosine_decay_schedule(0.0, 1.0, warmup, steps)
+    rate = optax.inject_hyperparams(optax.scale_by_learning_rate)(learning_rate=1.0)
+    return optax.masked(
+        optax.chain(
+            optax.clip_by_global_norm(CLIP),
+            optax.scale_by_adam(b2=0.98),
+            optax.add_decayed_weights(decay),
+            optax.scale_by_schedule(shape),
+            rate,
+        ),
+        {"weights": True, "drawn": False},
+    )
+
+
+def trained(
+    program: Program,
+    keys: jax.Array,
+    rates: Sequence[float],
+    data: Sequences,
+    valid: Sequences,
+    *,
+    batch: int,
+    steps: int,
+    log_every: int,
+    journal: Journal,
+) -> Trained:
+    """Train a repeat for each of `keys` (R,) with its own of `rates`, side by side."""
+    init_keys, fit_keys = _halves(keys)
+    params = jax.jit(jax.vmap(program.model.init))(init_keys)
+    start = jax.vmap(lambda p, r: train.tuned(program.optimizer, learning_rate=r).init(p))
+    history = np.zeros((-(-steps // log_every), len(CURVES), len(rates)))
+    params = train.fit(
+        fit_keys,
+        params,
+        program.loss,
+        train.shuffled(jax.tree.map(jnp.asarray, tuple(data)), batch),
+        program.optimizer,
+        steps=steps,
+        log_every=log_every,
+        journal=remembering(journal, history, log_every=log_every),
+        evaluate=lambda params: {"valid/accuracy": program.accuracy(params, valid)},
+        opt_state=start(params, jnp.asarray(rates, jnp.float32)),
+        repeats=len(rates),
+    )
+    return Trained(params, history)
+
+
+def remembering(journal: Journal, history: np.ndarray, *, log_every: int) -> Journal:
+    """The journal, which also writes its CURVES to `history`, kept and restored with the state."""
+
+    def log(step, row):
+        history[-(-step // log_every) - 1] = [row[name] for name in CURVES]
+        journal.log(step, row)
+
+    def save(step, state, final=False):
+        return journal.save(step, (state, history), final=final)
+
+    def restore(like):
+        if (found := journal.restore((like, history))) is None:
+            return None
+        step, (state, history[:]) = found
+        return step, state
+
+    return journal._replace(log=log, save=save, restore=restore)
+
+
+@jax.jit
+def _halves(keys):
+    """For initial params and for training, of every repeat."""
+    pairs = jax.vmap(jax.random.split)(keys)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _loss(model: Classifier, drop: bool, params, batch, key):
+    """Cross-entropy and accuracy of a batch of (tokens, lengths, labels)."""
+    tokens, lengths, labels = batch
+    if drop:
+        keys = jax.random.split(key, len(labels))
+        logits = jax.vmap(partial(model.apply, params))(tokens, lengths, keys)
+    else:
+        logits = jax.vmap(partial(model.apply, params))(tokens, lengths)
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+    return loss, {"accuracy": (logits.argmax(-1) == labels).mean(dtype=loss.dtype)}
+
+
+def _accuracies(model: Classifier, batch: int, params, data: Sequences):
+    """The accuracy (R,) of every repeat on a split, `batch` sequences at a time."""
+
+    def correct(params, example):
+        return model.apply(params, example.tokens, example.lengths).argmax() == example.labels
+
+    def one(params):
+        found = jax.lax.map(partial(correct, params), data, batch_size=batch)
+        return found.mean(dtype=jnp.float32)
+
+    return jax.vmap(one)(params)

@@ -1,0 +1,304 @@
+"""slay_lra: training, its memory, costs, and the experiment end to end at its smoke size."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import yaml
+from pydantic import ValidationError
+
+import feedrun
+from feedrun import train
+from feedrun.experiment import judge, silent_journal
+from feedrun.models import classifier as models
+from feedrun.papers.slay import lra, lra_config, lra_cost, lra_figures
+from feedrun.papers.slay import lra_training as training
+from feedrun.papers.slay.lra_claims import CLAIMS, PAIRS
+from feedrun.tasks.sequences import Sequences
+
+CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
+T, BATCH = 8, 16
+
+
+def merged(base, over):
+    """As OmegaConf merges the yaml of a scale into the experiment's."""
+    both = base.keys() & over.keys()
+    deep = {k: merged(base[k], over[k]) for k in both if isinstance(over[k], dict)}
+    return base | over | deep
+
+
+def config(scale=None, **changes):
+    cfg = yaml.safe_load((CONFIGS / "experiment/slay_lra.yaml").read_text())
+    if scale:
+        cfg = merged(cfg, yaml.safe_load((CONFIGS / f"scale/slay_lra/{scale}.yaml").read_text()))
+    del cfg["_target_"], cfg["about"]
+    return lra_config.LongRange.model_validate(merged(cfg, changes))
+
+
+def counting(key, count):
+    """Of 3 to T tokens, 1 or 2, which is there more often? A bag of tokens decides it."""
+    token_key, length_key = jax.random.split(key)
+    lengths = 1 + 2 * jax.random.randint(length_key, (count,), 1, T // 2)
+    tokens = jax.random.randint(token_key, (count, T), 1, 3)
+    tokens = jnp.where(jnp.arange(T)[None] < lengths[:, None], tokens, 0)
+    labels = (tokens == 2).sum(1) > (tokens == 1).sum(1)
+    return Sequences(
+        *(
+            np.asarray(x, kind)
+            for x, kind in ((tokens, np.uint8), (lengths, np.int32), (labels, np.int32))
+        )
+    )
+
+
+@cache
+def program(name="uniform", steps=60, drop=0.0):
+    sizes = models.Sizes(
+        3, 2, T, layers=1, width=8, qkv=8, heads=2, hidden=8, pool="mean", drop=drop
+    )
+    draw, _ = lra.mechanism(name, 4, chunk=4)
+    model = models.classifier(sizes, draw, pairs=False)
+    return training.program(model, steps=steps, batch=BATCH, warmup=5, decay=0.01, drop=drop > 0)
+
+
+@cache
+def splits():
+    keys = jax.random.split(jax.random.key(5), 2)
+    return counting(keys[0], 512), counting(keys[1], 64)
+
+
+def trained(journal=None, *, rates=(0.03, 0.01), steps=60, name="uniform", drop=0.0):
+    data, valid = splits()
+    keys = jax.random.split(jax.random.key(1), len(rates))
+    sizes = {
+        "batch": BATCH,
+        "steps": steps,
+        "log_every": 20,
+        "journal": journal or silent_journal(),
+    }
+    return training.trained(program(name, drop=drop), keys, rates, data, valid, **sizes)
+
+
+def test_blind_averaging_learns_to_count():
+    """The control whose answer is known: uniform attention suffices for a bag of tokens."""
+    found = trained()
+    valid = found.curves[:, training.CURVES.index("valid/accuracy")]
+    assert valid.shape == (3, 2) and (valid[-1] > 0.95).all(), valid
+    np.testing.assert_allclose(program().accuracy(found.params, splits()[1]), valid[-1])
+
+
+def test_a_rate_that_is_too_small_learns_less_in_the_same_program():
+    found = trained(rates=(0.03, 1e-5))
+    loss = found.curves[-1, training.CURVES.index("train/loss")]
+    assert loss[0] < 0.3 < 0.6 < loss[1]
+
+
+def test_an_interrupted_training_ends_with_the_same_params_and_curves():
+    kept: dict[str, Any] = {}
+
+    class Stop(Exception):
+        pass
+
+    def save(step, state, final=False):
+        kept["at"] = step, jax.tree.map(np.asarray, state)
+        if "stopped" not in kept and step == 40:
+            kept["stopped"] = True
+            raise Stop
+        return True
+
+    def restore(like):
+        return kept.get("at")
+
+    journal = silent_journal()._replace(save=save, restore=restore)
+    with pytest.raises(Stop):
+        trained(journal)
+    resumed, whole = trained(journal), trained()
+    np.testing.assert_array_equal(resumed.curves, whole.curves)
+    jax.tree.map(np.testing.assert_array_equal, resumed.params, whole.params)
+
+
+def applied(params, updates) -> Any:
+    return optax.apply_updates(params, updates)
+
+
+def test_the_optimizer_is_adamw_with_its_schedule_and_leaves_what_was_drawn():
+    params: Any = {"weights": {"a": jnp.asarray([1.0, -2.0])}, "drawn": [jnp.ones(3)]}
+    grads: Any = {"weights": {"a": jnp.asarray([0.3, 0.1])}, "drawn": [jnp.zeros(3)]}
+    ours = training.adamw(steps=10, warmup=3, decay=0.1)
+    tuned = train.tuned(ours, learning_rate=0.05)
+    schedule = optax.warmup_cosine_decay_schedule(0.0, 0.05, 3, 10)
+    theirs = optax.adamw(schedule, b2=0.98, weight_decay=0.1)
+    states, (mine, other) = (
+        [tuned.init(params), theirs.init(params["weights"])],
+        (params, params["weights"]),
+    )
+    for _ in range(4):
+        updates, states[0] = ours.update(grads, states[0], mine)
+        mine = applied(mine, updates)
+        updates, states[1] = theirs.update(grads["weights"], states[1], other)
+        other = applied(other, updates)
+    np.testing.assert_allclose(mine["weights"]["a"], other["a"], rtol=1e-6)
+    np.testing.assert_array_equal(mine["drawn"][0], 1)
+    assert (other["a"] != params["weights"]["a"]).all()
+
+
+def test_dropout_is_drawn_anew_for_every_sequence_and_step():
+    params = jax.jit(program(drop=0.5).model.init)(jax.random.key(0))
+    row = jax.tree.map(lambda x: jnp.asarray(np.repeat(x[:1], 2, axis=0)), tuple(splits()[0]))
+    loss = jax.jit(lambda key: program(drop=0.5).loss(params, row, key)[0])
+    values = {float(loss(jax.random.key(seed))) for seed in range(3)}
+    assert len(values) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("slay", 256), ("favor_relu", 256), ("favor", 256), ("square", 36), ("window_square", 44),
+     ("elu", 8), ("cosformer", 16), ("uniform", 1), ("softmax", None), ("yat", None)],
+)  # fmt: skip
+def test_features_of_a_head_of_dimension_8(name, expected):
+    _, sizes = lra.mechanism(name, 8, chunk=4)
+    assert lra_cost.features(name, 8, sizes) == expected
+
+
+def test_performer_gets_as_many_features_as_each_slay():
+    assert lra.mechanism("favor_relu", 8, chunk=4)[1].features == 2 * 16 * 8
+    assert lra.mechanism("slay_class", 8, chunk=4)[1].features == 1 * 8 * 64
+    assert [lra.mechanism(n, 8, chunk=4)[1].chunk for n in ("window_square", "slay")] == [
+        4,
+        lra.CHUNK,
+    ]
+
+
+def test_cost_counts_tokens_without_padding_and_the_weights_that_multiply():
+    params = jax.jit(program().model.init)(jax.random.key(0))
+    found = lra_cost.cost(program(), params, splits()[0], batch=BATCH, peak=1e9, rounds=1)
+    weights = 8 * 24 + 8 * 8 + 2 * 8 * 8 + 8 * 8 + 8 * 2  # qkv, out, mlp, two of the head
+    assert found.dense_share == pytest.approx(6 * weights * found.tokens_per_second / 1e9)
+    assert found.tokens_per_second > 0 and found.temp_megabytes > 0
+
+
+def test_learned_means_above_the_majority_beyond_the_seeds_scatter():
+    assert lra.learned(np.array([0.30, 0.31, 0.29]), 0.2)
+    assert not lra.learned(np.array([0.30, 0.21, 0.12]), 0.2)
+    assert not lra.learned(np.array([0.2, 0.2]), 0.2)
+
+
+@pytest.mark.parametrize("scale", [None, "smoke", "gpu", "paper"])
+def test_every_scale_is_a_config_whose_steps_are_whole_rows(scale):
+    cfg = config(scale)
+    for task in lra_config.TASKS:
+        sizes = config(scale, task=task).sizes
+        assert sizes == getattr(cfg, task)
+        assert sizes.training.steps % sizes.training.log_every == 0
+    assert len(cfg.rates) == cfg.seeds, "one compiled program for both"
+
+
+def test_the_paper_scale_is_the_benchmark_s():
+    cfg = config("paper")
+    m = cfg.listops.model
+    assert (m.layers, m.width, m.qkv, m.heads, m.hidden, m.pool) == (4, 512, 512, 8, 1024, "cls")
+    assert cfg.image.training.steps == 200 * 45000 // 256 // 175 * 175
+    assert cfg.pathfinder.training.steps == 200 * 160000 // 512
+    peaks = [0.05 / warmup**0.5 for warmup in (1000, 8000)] + [5e-4, 1e-3]
+    assert all(min(cfg.rates) < peak < max(cfg.rates) for peak in peaks)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": "listop"}, "there is no listop: did you mean listops"),
+        ({"attends": ["softmax", "sofmax"]}, "there is no sofmax: did you mean softmax"),
+        ({"attends": ["slay", "slay"]}, "attends names one twice: slay, slay"),
+        ({"ours": "hybird"}, "did you mean hybrid"),
+        ({"text": {"model": {"heads": 3}}}, "model.qkv=64 is not a multiple of model.heads=3"),
+        ({"text": {"training": {"batch": 10**6}}}, "training.batch=1000000 is more than"),
+        ({"text": {"training": {"warmup": 10**6}}}, "training.warmup=1000000 is not below"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_the_nearest_name(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        config(**changes)
+
+
+def test_one_attention_is_a_word_in_records():
+    cfg = config(attends="softmax")
+    assert cfg.attends == ["softmax"] and cfg.model_dump(mode="json")["attends"] == "softmax"
+    assert config().model_dump(mode="json")["attends"] == config().attends
+
+
+def test_the_path_of_the_data_is_no_part_of_the_question_but_its_use_is():
+    assert "folder" not in config(folder="elsewhere").model_dump()
+    assert "published" in config().model_dump()
+
+
+def test_sweep_names_tasks_attentions_and_numbers_that_exist():
+    named = yaml.safe_load((CONFIGS / "sweep/slay_lra_table.yaml").read_text())
+    swept = named["hydra"]["sweeper"]["params"]
+    assert swept["task"].split(",") == list(lra_config.TASKS)
+    assert set(swept["attends"].split(",")) <= set(lra_config.NAMES)
+    assert set(named["table"]["rows"]) == {"task", "attends"}
+
+
+@pytest.fixture(scope="module")
+def result():
+    return lra.EXPERIMENT.run(config("smoke"), jax.random.key(0), silent_journal())
+
+
+def test_the_experiment_runs_and_says_what_it_used(result):
+    cfg = config("smoke")
+    for name, value in result.summary.items():
+        assert np.isfinite(value).all(), name
+    assert "ListOps" in result.notes["data"]
+    assert result.notes["chance"] == dict.fromkeys(
+        ["softmax/accuracy", "slay/accuracy"], float(result.arrays["majority"])
+    )
+    rates = result.notes["rates"]["slay"]
+    assert list(rates["valid"]) == [str(rate) for rate in cfg.rates]
+    assert rates["chosen"] == cfg.rates[int(np.argmax(list(rates["valid"].values())))]
+    assert result.notes["features_a_head"] == {"softmax": "all keys", "slay": 256}
+    assert result.arrays["curves"].shape == (2, 2, 3, cfg.seeds)
+    assert {judge(claim, result.summary).verdict for claim in CLAIMS} <= {
+        "undecided",
+        "not measured",
+    }
+
+
+def test_differences_are_those_of_the_same_seed(result):
+    summary = result.summary
+    expected = np.subtract(summary["slay/accuracy"], summary["softmax/accuracy"])
+    np.testing.assert_array_equal(summary["slay_minus_softmax"], expected)
+    measured = {name for name in summary if "_minus_" in name}
+    assert measured == {"slay_minus_softmax"}
+    every = {f"{a}_minus_{b}" for a, b in PAIRS}
+    assert {claim.metric for claim in CLAIMS if "_minus_" in claim.metric} == every
+
+
+def test_figures_draw(result):
+    figures = lra_figures.one_run(result)
+    assert set(figures) == {"accuracy", "curves", "cost", "attention"}
+    for figure in figures.values():
+        figure.canvas.draw()
+
+
+def test_a_sweep_s_figures_need_two_tasks(result):
+    other = result._replace(arrays=result.arrays | {"task": np.array("image")})
+    assert lra_figures.by_task([(None, result)]) == {}
+    figures = lra_figures.by_task([(None, result), (None, other)])
+    assert set(figures) == {"lra_accuracy", "lra_cost"}
+    for figure in figures.values():
+        figure.canvas.draw()
+
+
+def test_a_run_of_one_attention_has_the_plain_names_that_the_table_shows():
+    cfg = config(
+        "smoke", attends="uniform", rates=[1e-3], seeds=1, listops={"training": {"steps": 6}}
+    )
+    found = lra.EXPERIMENT.run(cfg, jax.random.key(0), silent_journal())
+    named = yaml.safe_load((CONFIGS / "sweep/slay_lra_table.yaml").read_text())
+    assert set(named["table"]["show"]) <= set(found.summary)
+    assert found.summary["accuracy"] == found.summary["uniform/accuracy"]
+    assert set(lra_figures.one_run(found)) == {"accuracy", "curves", "cost"}

@@ -18,7 +18,7 @@ from feedrun.maths import kernel_sums
 from feedrun.maths.attention import softmax_attention
 from feedrun.maths.linear_attention import quadratic_attention
 from feedrun.models.mixing import Decoder
-from feedrun.papers.slay.attends import ATTENDS, DELTA, KERNELS, SMALL, Sizes
+from feedrun.papers.slay.attends import ATTENDS, DELTA, KERNELS, SMALL, Sizes, exact_square
 
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0)]
@@ -56,7 +56,7 @@ def chosen(mechanisms: Mapping[str, Mechanism], names: Sequence[str]) -> dict[st
 
 
 BY_PAIRS = {
-    **dict.fromkeys(("slay", "favor_relu", "elu", "square", "hybrid", "hybrid_slay"), DELTA),
+    **dict.fromkeys(("slay", "favor_relu", "elu", "square", "hybrid"), DELTA),
     "favor": SMALL,
     "uniform": SMALL,
 }
@@ -78,9 +78,11 @@ def drawing(
         if mechanism.attend not in BY_PAIRS:
             return ATTENDS[mechanism.attend](key, dimension, mechanism.sizes)
         kernel = KERNELS[mechanism.attend](key, dimension, mechanism.sizes)
-        chunk = mechanism.chunk if mechanism.attend.startswith("hybrid") else 1
-        options = {"delta": BY_PAIRS[mechanism.attend], "chunk": chunk}
-        return Partial(partial(_by_pairs, **options), kernel)
+        weights = Partial(_scores, kernel)
+        if mechanism.attend == "hybrid":  # its features are the square's, across chunks
+            far = exact_square(key, dimension, mechanism.sizes)
+            weights = Partial(partial(_near_or_far, chunk=mechanism.chunk), kernel, far)
+        return Partial(partial(_by_pairs, delta=BY_PAIRS[mechanism.attend]), weights)
 
     def draw(key):
         return jax.vmap(jax.vmap(one))(jax.random.split(key, (layers, heads)))
@@ -88,20 +90,19 @@ def drawing(
     return jax.jit(jax.vmap(draw))
 
 
-def _by_pairs(kernel, q, k, v, *, causal: bool, delta: float, chunk: int):
-    """Kernel attention of all pairs; with a chunk, its own scores inside and features across."""
-    if chunk == 1:
-        weights = partial(kernel_sums.scores, kernel)
-        return quadratic_attention(weights, q, k, v, causal=causal, delta=delta)
+def _by_pairs(weights, q, k, v, *, causal: bool, delta: float):
+    """Kernel attention from the weights of all pairs, which may depend on positions."""
+    place = jnp.arange(len(v))
+    return quadratic_attention(weights, (q, place), (k, place), v, causal=causal, delta=delta)
 
-    def near_or_far(q, k):
-        (q, i), (k, j) = q, k
-        far = kernel_sums.gram(kernel.phi_q(q), kernel.phi_k(k))
-        return jnp.where(i[:, None] == j[None], kernel.scores(q, k), far)
 
-    own = jnp.arange(len(v)) // chunk
-    options = {"causal": causal, "delta": delta}
-    return quadratic_attention(near_or_far, (q, own), (k, own), v, **options)
+def _scores(kernel, q, k):
+    return kernel_sums.scores(kernel, q[0], k[0])
+
+
+def _near_or_far(near, far, q, k, *, chunk: int):
+    own = q[1][:, None] // chunk == k[1][None] // chunk
+    return jnp.where(own, _scores(near, q, k), _scores(far, q, k))
 
 
 def starts(keys: Any, decoder: Decoder, draw: Callable[[Any], Any]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class Loss:
     def __call__(self, params: Mapping[str, Any], batch: Batch, key: Any):
         """(nats, {"accuracy"})."""
         logits, (_, targets, scored) = self.logits(params, batch), batch.examples
-        nll = optimal_nll(logits, targets)
+        nll = negative_log_softmax(logits, targets)
         weight = scored.astype(nll.dtype) / jnp.maximum(scored.sum(), 1).astype(nll.dtype)
         return (nll * weight).sum(), {"accuracy": ((logits.argmax(-1) == targets) * weight).sum()}
 
@@ -70,7 +70,7 @@ class Loss:
         return jnp.where(answer[:, None], logits, -jnp.inf)
 
 
-def optimal_nll(logits: Any, targets: Any) -> Any:
+def negative_log_softmax(logits: Any, targets: Any) -> Any:
     """-log softmax at the targets."""
     return -jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], axis=-1)[..., 0]
 

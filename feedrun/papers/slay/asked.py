@@ -88,7 +88,9 @@ def _accuracy(params, which, keys, *, loss: Loss, sampler: Sampler):
     def counts(key):
         batch = sampler(which, key)
         _, targets, scored = batch.examples
-        right = jax.lax.map(lambda p: (loss.logits(p, batch).argmax(-1) == targets) & scored, params)
+        right = jax.lax.map(
+            lambda p: (loss.logits(p, batch).argmax(-1) == targets) & scored, params
+        )
         return right.sum(axis=(1, 2)), scored.sum()
 
     right, scored = jax.lax.map(counts, keys)

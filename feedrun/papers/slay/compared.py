@@ -1,4 +1,4 @@
-"""Training decoders that differ in their attention alone: draws, optimizer, tuned learning rates."""
+"""Training decoders that differ in attention alone: draws, optimizer, tuned learning rates."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial

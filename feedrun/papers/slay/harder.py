@@ -130,5 +130,3 @@ def _sampler(names: Sequence[str], sizes: Sizes, factor: int) -> asked.Sampler:
 def share_guessed() -> float:
     """What a guess gets right: one value of as many as there are (of `duplicate`, a key)."""
     return 1 / recall.VALUES
-
-

@@ -92,7 +92,9 @@ def run(cfg: LanguageModel, key, journal: Journal) -> Result:
         tuned_lr[name], speeds[name] = found.lr, tokens_per_second(cfg, rows)
         if label == cfg.sampled:
             sample = written(cfg, found.params, mechanism)
-    summary |= {name.replace("loss", "perplexity"): np.exp(v).tolist() for name, v in summary.items()}
+    summary |= {
+        name.replace("loss", "perplexity"): np.exp(v).tolist() for name, v in summary.items()
+    }
     summary |= differences(summary)
     summary |= {f"tokens_per_second_{k}": v for k, v in speeds.items() if v is not None}
     names = list(tuned_lr)

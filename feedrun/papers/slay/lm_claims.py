@@ -21,7 +21,9 @@ COMPARED = (
 
 
 def _better(a: str, b: str, words: str, source: str, origin: Origin) -> Claim:
-    return Claim(f"{a}_beats_{b}", f"{words}: nats a byte", source, origin, f"{a}_minus_{b}", high=0)
+    return Claim(
+        f"{a}_beats_{b}", f"{words}: nats a byte", source, origin, f"{a}_minus_{b}", high=0
+    )
 
 
 PAPER = "Tab. of language modelling, T24"
@@ -32,9 +34,7 @@ CLAIMS = (
     _better("slay", "favor", "SLAY beats FAVOR+ at 256 features each", PAPER, "paper"),
     _better("slay", "elu", "SLAY beats ELU+1, which has fewer features", PAPER, "paper"),
     _better("slay", "cosformer", "SLAY beats cosFormer, which has fewer features", PAPER, "paper"),
-    _better(
-        "slay", "square", "SLAY beats the exact square at 253 features", "T24", "rival"
-    ),
+    _better("slay", "square", "SLAY beats the exact square at 253 features", "T24", "rival"),
     _better("slay", "uniform", "SLAY beats attention that looks at nothing", "control", "derived"),
     _better("ours", "slay", "exact near, exact square far beats SLAY", "beyond it", "derived"),
     _better("ours", "softmax", "exact near, exact square far beats softmax", "beyond it", "rival"),

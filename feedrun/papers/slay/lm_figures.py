@@ -28,7 +28,9 @@ def losses(arrays) -> Figure:
         ax.plot([mean, mean], [row - 0.3, row + 0.3], color="black", linewidth=1.2)
     ax.axvline(arrays["controls"][1], color="0.5", linestyle="--", label="bigram frequencies")
     ax.set_yticks(np.arange(len(labels)), [NAMES.get(labels[j], labels[j]) for j in order])
-    ax.set(xlabel="test loss in nats a byte (dots: seeds, bars: means)", ylim=(-0.6, len(labels) - 0.4))
+    ax.set(
+        xlabel="test loss in nats a byte (dots: seeds, bars: means)", ylim=(-0.6, len(labels) - 0.4)
+    )
     ax.grid(axis="x", alpha=0.25)
     fig.legend(loc="outside lower right", frameon=False, fontsize=8)
     fig.suptitle(f"Equal bytes, equal budgets, tuned rates, {found.shape[1]} seeds", fontsize=11)

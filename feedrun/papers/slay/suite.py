@@ -102,7 +102,9 @@ def keys_of(key: Any, names: Sequence[str]) -> Any:
     return jax.random.split(key, len(TASKS))[np.array([list(TASKS).index(name) for name in names])]
 
 
-def measured_levels(key: Any, names: Sequence[str], *, batch: int, batches: int) -> dict[str, Level]:
+def measured_levels(
+    key: Any, names: Sequence[str], *, batch: int, batches: int
+) -> dict[str, Level]:
     """The lines that accuracies stand against, by task."""
     found = {}
     for name, one in zip(names, keys_of(key, names), strict=True):

@@ -80,9 +80,7 @@ def run(cfg: Synthetic, key, journal: Journal) -> Result:
     s, h = cfg.suite, cfg.harder
     sizes = {"batch": s.batch, "seeds": s.seeds, "steps": s.steps, "test_batches": s.test_batches}
     compared = chosen(cfg.mechanisms, s.compared)
-    right = suite.accuracies(
-        suite_key, compared, s.tasks, journal=journal.scope("suite"), **sizes
-    )
+    right = suite.accuracies(suite_key, compared, s.tasks, journal=journal.scope("suite"), **sizes)
     lines = suite.measured_levels(level_key, s.tasks, batch=s.batch, batches=s.test_batches)
     arrays = {
         "suite_accuracy": right,
@@ -151,7 +149,7 @@ def harder_summary(cfg: Synthetic, right: np.ndarray) -> dict[str, list[float]]:
 
 
 def differences(summary: dict[str, list[float]], names: list[str]) -> dict[str, list[float]]:
-    """Seed by seed, where both were measured: SLAY - Performer, Performer - ELU, ours - SLAY, ..."""
+    """Seed by seed, where both were measured: SLAY - Performer, Performer - ELU, and ours."""
     pairs = (("slay", "favor_relu"), ("favor_relu", "elu"), (OURS, "slay"), (OURS, "softmax"))
     found = {}
     for name in names:

@@ -41,7 +41,7 @@ def title(label: str) -> str:
     return TITLES.get(name, name) + (f", {budget} features" if budget else "")
 
 
-def canvas(width: float, height: float) -> Figure:
+def canvas(width, height) -> Figure:
     """An empty figure in inches, drawn without pyplot."""
     fig = Figure(figsize=(width, height), dpi=110, layout="constrained")
     FigureCanvasAgg(fig)

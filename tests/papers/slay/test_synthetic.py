@@ -1,5 +1,6 @@
-"""slay_synthetic: its levels against brute force and the specification, its parts, and the whole."""
+"""slay_synthetic: levels against brute force and the specification, its parts, the whole."""
 
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def drawn(name, count=8192):
 @pytest.mark.parametrize("name", SPECIFIED)
 def test_levels_are_those_of_the_specification(name):
     _, targets, scored = drawn(name)
-    assert levels.expected(name, targets, scored) == pytest.approx(SPECIFIED[name], abs=0.012)
+    assert levels.expected(name, targets, scored) == pytest.approx(SPECIFIED[name], abs=0.02)
 
 
 @pytest.mark.parametrize("name", GUESSED)
@@ -93,11 +94,10 @@ def test_pairs_give_what_the_streaming_form_gives(name):
     mechanism = Mechanism(attend=name, **BUDGET)
     draw = compared.drawing(mechanism, layers=1, heads=1, dimension=4)
     keys = jax.random.split(jax.random.key(3), 1)
+    head_key = jax.random.split(jax.random.clone(keys[0]), (1, 1))[0, 0]
     paired = jax.tree.map(lambda leaf: leaf[0, 0, 0], draw(keys))
-    head_key = jax.random.split(jax.random.split(keys[0], (1, 1))[0, 0], 1)[0]
-    streaming = ATTENDS[name](jax.random.split(jax.random.clone(keys[0]), (1, 1))[0, 0], 4,
-                              mechanism.sizes)  # fmt: skip
-    q, k, v = jax.random.normal(head_key, (3, 10, 4))
+    streaming = jax.jit(partial(ATTENDS[name], dimension=4, sizes=mechanism.sizes))(head_key)
+    q, k, v = jax.random.normal(jax.random.key(4), (3, 10, 4))
     expected = streaming(q, k, v, causal=True)
     np.testing.assert_allclose(paired(q, k, v, causal=True), expected, rtol=1e-9, atol=1e-12)
 

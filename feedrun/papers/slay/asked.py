@@ -97,10 +97,11 @@ def _accuracy(params, which, keys, *, loss: Loss, sampler: Sampler):
     return right.sum(axis=0) / scored.sum()
 
 
-def examples(key: Any, sampler: Sampler, which: int, *, batches: int) -> Example:
-    """(N, T) of one task, as numpy arrays."""
+def targets(key: Any, sampler: Sampler, which: int, *, batches: int) -> tuple[Any, Any]:
+    """Targets of one task and where they are scored, numpy arrays (N, T)."""
     drawn = _examples(jnp.asarray(which), jax.random.split(key, batches), sampler=sampler)
-    return jax.tree.map(lambda x: np.asarray(x).reshape(-1, x.shape[-1]), drawn)
+    whole = [np.asarray(x).reshape(-1, x.shape[-1]) for x in drawn]
+    return whole[1], whole[2]
 
 
 @partial(jax.jit, static_argnames="sampler")

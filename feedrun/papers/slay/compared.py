@@ -64,7 +64,6 @@ BY_PAIRS = {
 same numbers without a state, up to eight times as fast at T = 32."""
 
 
-@cache
 def drawing(
     mechanism: Mechanism, *, layers: int, heads: int, dimension: int
 ) -> Callable[[Any], Any]:
@@ -73,16 +72,20 @@ def drawing(
     One compiled function a mechanism, so that all its draws are one kind of pytree and programs
     that take them compile once.
     """
+    return _drawing(mechanism.attend, mechanism.sizes, layers, heads, dimension)
 
+
+@cache
+def _drawing(name: str, sizes: Sizes, layers: int, heads: int, dimension: int):
     def one(key):
-        if mechanism.attend not in BY_PAIRS:
-            return ATTENDS[mechanism.attend](key, dimension, mechanism.sizes)
-        kernel = KERNELS[mechanism.attend](key, dimension, mechanism.sizes)
+        if name not in BY_PAIRS:
+            return ATTENDS[name](key, dimension, sizes)
+        kernel = KERNELS[name](key, dimension, sizes)
         weights = Partial(_scores, kernel)
-        if mechanism.attend == "hybrid":  # its features are the square's, across chunks
-            far = exact_square(key, dimension, mechanism.sizes)
-            weights = Partial(partial(_near_or_far, chunk=mechanism.chunk), kernel, far)
-        return Partial(partial(_by_pairs, delta=BY_PAIRS[mechanism.attend]), weights)
+        if name == "hybrid":  # its features are the square's, across chunks
+            far = exact_square(key, dimension, sizes)
+            weights = Partial(partial(_near_or_far, chunk=sizes.chunk), kernel, far)
+        return Partial(partial(_by_pairs, delta=BY_PAIRS[name]), weights)
 
     def draw(key):
         return jax.vmap(jax.vmap(one))(jax.random.split(key, (layers, heads)))

@@ -117,7 +117,7 @@ def tunable(steps: int, weight_decay: float) -> Any:
 @cache
 def decoder(width: int, heads: int, layers: int) -> mixing.Decoder:
     """A standard decoder of the recall tasks' vocabulary, of any length."""
-    sizes = {"width": width, "heads": heads, "layers": layers}
+    sizes: Any = {"width": width, "heads": heads, "layers": layers}
     return mixing.standard(vocabulary=recall.VOCABULARY, places="previous", **sizes)
 
 

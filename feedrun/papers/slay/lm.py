@@ -122,7 +122,7 @@ def trained(cfg: LanguageModel, key, mechanism: Mechanism, corpus, journal) -> c
     optimizer, loss = harder.tunable(t.steps, t.weight_decay), NextByte(net)
 
     def fit(keys, params, opt_state, journal):
-        options = {"steps": t.steps, "log_every": _every(cfg), "repeats": len(keys)}
+        options: Any = {"steps": t.steps, "log_every": _every(cfg), "repeats": len(keys)}
         return train.fit(
             keys, params, loss, stream, optimizer, opt_state=opt_state, journal=journal, **options
         )
@@ -172,7 +172,7 @@ def decoder(
     context: int, width: int, heads: int, layers: int, *, streaming: bool = False
 ) -> mixing.Decoder:
     """The one network; `streaming`: with states of kernels in place of sequences."""
-    sizes = {"width": width, "heads": heads, "layers": layers, "length": context}
+    sizes: Any = {"width": width, "heads": heads, "layers": layers, "length": context}
     mix = decoding.recurrent(DELTA) if streaming else mixing.attention
     return mixing.standard(vocabulary=BYTES, places="learned", mix=mix, **sizes)
 

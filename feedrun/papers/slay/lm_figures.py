@@ -27,7 +27,7 @@ def losses(arrays) -> Figure:
         mean = found[j].mean()
         ax.plot([mean, mean], [row - 0.3, row + 0.3], color="black", linewidth=1.2)
     ax.axvline(arrays["controls"][1], color="0.5", linestyle="--", label="bigram frequencies")
-    ax.set_yticks(np.arange(len(labels)), [NAMES.get(labels[j], labels[j]) for j in order])
+    ax.set_yticks(np.arange(len(labels)), [str(NAMES.get(labels[j], labels[j])) for j in order])
     ax.set(
         xlabel="test loss in nats a byte (dots: seeds, bars: means)", ylim=(-0.6, len(labels) - 0.4)
     )
@@ -44,10 +44,10 @@ def learning(arrays) -> Figure:
     ax = fig.subplots()
     read = np.arange(1, curves.shape[1] + 1) * float(arrays["bytes_a_row"]) / 1e6
     for j, label in enumerate(labels):
-        look = {"color": COLOURS[j % len(COLOURS)]}
+        look: Any = {"color": COLOURS[j % len(COLOURS)]}
         low, high = curves[j].min(axis=1), curves[j].max(axis=1)
         ax.fill_between(read, low, high, alpha=0.2, linewidth=0, **look)
-        line = {"marker": MARKERS[j % len(MARKERS)], "markersize": 3, **look}
+        line: Any = {"marker": MARKERS[j % len(MARKERS)], "markersize": 3, **look}
         ax.plot(read, curves[j].mean(axis=1), label=NAMES.get(label, label), **line)
     ax.axhline(arrays["controls"][1], color="0.5", linestyle="--", label="bigram frequencies")
     ax.set(xlabel="bytes read in training (millions)", ylabel="training loss in nats a byte")

@@ -86,7 +86,7 @@ def accuracies(
 @cache
 def decoder(length: int) -> mixing.Decoder:
     """The paper's network for sequences of one length."""
-    sizes = {"vocabulary": VOCABULARY, "width": WIDTH, "heads": HEADS, "layers": LAYERS}
+    sizes: Any = {"vocabulary": VOCABULARY, "width": WIDTH, "heads": HEADS, "layers": LAYERS}
     return mixing.bare(length=length, **sizes)
 
 
@@ -109,7 +109,7 @@ def measured_levels(
     found = {}
     for name, one in zip(names, keys_of(key, names), strict=True):
         sampler, which = sampler_of(name, names, batch)
-        _, targets, scored = asked.examples(one, sampler, which, batches=batches)
+        targets, scored = asked.targets(one, sampler, which, batches=batches)
         guess = levels.pooled(levels.guess(targets, scored), scored)
         ceiling = levels.CEILINGS[name]() if name in levels.CEILINGS else np.nan
         known = name in levels.EXPECTED

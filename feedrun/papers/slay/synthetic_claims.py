@@ -6,7 +6,7 @@ these claims are about signs. (That the hybrid keeps recalling 16 pairs and lose
 seen in a trial before its claims were written.)
 """
 
-from feedrun.experiment import Claim
+from feedrun.experiment import Claim, Origin
 from feedrun.papers.slay.levels import EXPECTED
 
 OURS = "ours"
@@ -47,7 +47,7 @@ def _reverse(label: str, value: float) -> Claim:
     )
 
 
-def _order(metric: str, words: str, source: str, origin="paper") -> Claim:
+def _order(metric: str, words: str, source: str, origin: Origin = "paper") -> Claim:
     return Claim(f"{metric}_positive", words, source, origin, metric, low=0.0)
 
 

@@ -1,6 +1,7 @@
 """slay_lm: text, windows and n-grams, decoding from a state, and the whole at smoke size."""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +19,15 @@ from feedrun.papers.slay.compared import Mechanism
 from feedrun.tasks import docstrings
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
-BUDGET = {"features": 8, "nodes": 2, "prf": 4, "poly": 4, "eps": 1e-3, "chunk": 4}
-NET = {"vocabulary": 256, "width": 8, "heads": 2, "layers": 2, "places": "learned", "length": 24}
+BUDGET: Any = {"features": 8, "nodes": 2, "prf": 4, "poly": 4, "eps": 1e-3, "chunk": 4}
+NET: Any = {
+    "vocabulary": 256,
+    "width": 8,
+    "heads": 2,
+    "layers": 2,
+    "places": "learned",
+    "length": 24,
+}
 
 
 def composed(scale=None, **changes):

@@ -1,8 +1,8 @@
 """slay_synthetic: levels against brute force and the specification, its parts, the whole."""
 
-from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ from feedrun.papers.slay.synthetic import EXPERIMENT, Synthetic
 from feedrun.tasks.synthetic import TASKS
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
-BUDGET = {"features": 8, "nodes": 2, "prf": 4, "poly": 4, "eps": 1e-3, "chunk": 4}
+BUDGET: Any = {"features": 8, "nodes": 2, "prf": 4, "poly": 4, "eps": 1e-3, "chunk": 4}
 
 SPECIFIED = {
     "parity": 0.5,
@@ -96,7 +96,7 @@ def test_pairs_give_what_the_streaming_form_gives(name):
     keys = jax.random.split(jax.random.key(3), 1)
     head_key = jax.random.split(jax.random.clone(keys[0]), (1, 1))[0, 0]
     paired = jax.tree.map(lambda leaf: leaf[0, 0, 0], draw(keys))
-    streaming = jax.jit(partial(ATTENDS[name], dimension=4, sizes=mechanism.sizes))(head_key)
+    streaming = jax.jit(lambda key: ATTENDS[name](key, 4, mechanism.sizes))(head_key)
     q, k, v = jax.random.normal(jax.random.key(4), (3, 10, 4))
     expected = streaming(q, k, v, causal=True)
     np.testing.assert_allclose(paired(q, k, v, causal=True), expected, rtol=1e-9, atol=1e-12)

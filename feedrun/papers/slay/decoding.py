@@ -45,14 +45,22 @@ def empty(kernels: Kernel, *, layers: int, heads: int, dimension: int, chunk: in
 
 @partial(jax.jit, static_argnames=("decoder", "length"))
 def stream(
-    params: Any, memory: Any, prompt: Int[Array, "P"], *, decoder: Decoder, length: int
+    key: Any,
+    temperature: Any,
+    params: Any,
+    memory: Any,
+    prompt: Int[Array, "P"],
+    *,
+    decoder: Decoder,
+    length: int,
 ) -> Int[Array, "T"]:
-    """`length` tokens that begin with `prompt`, each next one the most likely: O(1) a token."""
+    """`length` tokens that begin with `prompt`, each in O(1); temperature 0 is the most likely."""
 
     def step(carry, place):
         memory, token = carry
         logits, memory = decoder.apply(params, memory, token[None], place)
-        following = jnp.where(place + 1 < len(prompt), given[place + 1], logits[0].argmax())
+        said = _drawn(key, temperature, logits[0], place + 1)
+        following = jnp.where(place + 1 < len(prompt), given[place + 1], said)
         return (memory, following.astype(prompt.dtype)), token
 
     given = jnp.pad(prompt, (0, length + 1 - len(prompt)))
@@ -61,14 +69,27 @@ def stream(
 
 @partial(jax.jit, static_argnames=("decoder", "length"))
 def rerun(
-    params: Any, drawn: Any, prompt: Int[Array, "P"], *, decoder: Decoder, length: int
+    key: Any,
+    temperature: Any,
+    params: Any,
+    drawn: Any,
+    prompt: Int[Array, "P"],
+    *,
+    decoder: Decoder,
+    length: int,
 ) -> Int[Array, "T"]:
     """The same tokens from the parallel form over all `length` positions, once for each token."""
 
     def step(tokens, place):
         logits, _ = decoder.apply(params, drawn, tokens)
-        following = logits[place - 1].argmax().astype(tokens.dtype)
-        return tokens.at[place].set(following), None
+        said = _drawn(key, temperature, logits[place - 1], place)
+        return tokens.at[place].set(said.astype(tokens.dtype)), None
 
     tokens = jnp.pad(prompt, (0, length - len(prompt)))
     return jax.lax.scan(step, tokens, jnp.arange(len(prompt), length))[0]
+
+
+def _drawn(key, temperature, logits, place):
+    """The token at a place, by the Gumbel trick: its noise is a function of (key, place)."""
+    noise = jax.random.gumbel(jax.random.fold_in(key, place), logits.shape, logits.dtype)
+    return (logits + jnp.asarray(temperature, logits.dtype) * noise).argmax()

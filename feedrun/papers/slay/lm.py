@@ -56,6 +56,7 @@ class LanguageModel(Config):
     windows: Count
     prompt: Annotated[str, Field(min_length=1)]
     sample_bytes: Count
+    temperature: Annotated[float, Field(ge=0)]
 
     @model_validator(mode="after")
     def _fits_together(self):
@@ -76,6 +77,7 @@ class LanguageModel(Config):
 
 def run(cfg: LanguageModel, key, journal: Journal) -> Result:
     """Train every mechanism on the same batches; compare on the test part."""
+    train_key, write_key = jax.random.split(key)
     corpus = docstrings.load(cfg.packages)
     controls = {
         "unigram": unigram(corpus.train, corpus.test),
@@ -84,14 +86,14 @@ def run(cfg: LanguageModel, key, journal: Journal) -> Result:
     summary: dict[str, Any] = {f"loss_{name}": value for name, value in controls.items()}
     curves, tuned_lr, speeds, sample = {}, {}, {}, ""
     for label, mechanism in chosen(cfg.mechanisms, cfg.compared).items():
-        own, rows = jax.random.clone(key), []
+        own, rows = jax.random.clone(train_key), []
         found = trained(cfg, own, mechanism, corpus, timed(journal.scope(label), rows))
         name = "ours" if label == cfg.ours else label
         summary[f"loss_{name}"] = tested(cfg, found.params, corpus.test).tolist()
         curves[name] = [row["train/loss"] for _, row in rows if len(row) and "train/loss" in row]
         tuned_lr[name], speeds[name] = found.lr, tokens_per_second(cfg, rows)
         if label == cfg.sampled:
-            sample = written(cfg, found.params, mechanism)
+            sample = written(cfg, write_key, found.params, mechanism)
     summary |= {
         name.replace("loss", "perplexity"): np.exp(v).tolist() for name, v in summary.items()
     }
@@ -144,7 +146,7 @@ def tested(cfg: LanguageModel, params: Any, text: np.ndarray) -> np.ndarray:
     return nats(NextByte(net), params, text, context=cfg.context, most=cfg.windows)
 
 
-def written(cfg: LanguageModel, params: Any, mechanism: Mechanism) -> str:
+def written(cfg: LanguageModel, key, params: Any, mechanism: Mechanism) -> str:
     """What the first network says after the prompt, byte by byte from its state."""
     first = jax.tree.map(lambda leaf: leaf[0], params)
     kernels = decoding.kernel_of(first["drawn"])
@@ -153,7 +155,8 @@ def written(cfg: LanguageModel, params: Any, mechanism: Mechanism) -> str:
     memory = decoding.empty(kernels, chunk=chunk, **shape)
     net = decoder(cfg.context, cfg.width, cfg.heads, cfg.layers, streaming=True)
     prompt = jnp.asarray(np.frombuffer(cfg.prompt.encode(), np.uint8), jnp.int32)
-    tokens = decoding.stream(first["net"], memory, prompt, decoder=net, length=cfg.sample_bytes)
+    given = (key, cfg.temperature, first["net"], memory, prompt)
+    tokens = decoding.stream(*given, decoder=net, length=cfg.sample_bytes)
     return bytes(np.asarray(tokens, np.uint8)).decode(errors="replace")
 
 

@@ -115,7 +115,8 @@ def test_test_loss_is_the_mean_over_windows_that_do_not_overlap():
 
 
 @pytest.mark.parametrize("name", ["slay", "favor_relu", "square", "elu", "hybrid", "hybrid_slay"])
-def test_text_from_the_state_is_the_text_of_the_parallel_form(name):
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_text_from_the_state_is_the_text_of_the_parallel_form(name, temperature):
     mechanism = Mechanism(attend=name, **BUDGET)
     parallel = mixing.standard(**NET)
     streaming = mixing.standard(**NET, mix=decoding.recurrent(DELTA))
@@ -128,9 +129,11 @@ def test_text_from_the_state_is_the_text_of_the_parallel_form(name):
     chunk = 4 if kernels.scores else 1
     memory = decoding.empty(kernels, layers=2, heads=2, dimension=4, chunk=chunk)
     prompt = jnp.asarray([80, 97, 114])
-    options = {"length": 24}
-    said = decoding.stream(net, memory, prompt, decoder=streaming, **options)
-    again = decoding.rerun(net, drawn, prompt, decoder=parallel, **options)
+    options: Any = {"length": 24}
+    given = (jax.random.key(5), temperature)
+    said = decoding.stream(*given, net, memory, prompt, decoder=streaming, **options)
+    given = (jax.random.key(5), temperature)
+    again = decoding.rerun(*given, net, drawn, prompt, decoder=parallel, **options)
     np.testing.assert_array_equal(said, again)
     assert said[:3].tolist() == [80, 97, 114] and len(set(said[3:].tolist())) > 2
 
@@ -175,7 +178,7 @@ def test_summary_is_finite_and_says_what_was_read(result):
     )
     assert result.summary["loss_bigram"] < result.summary["loss_unigram"] < np.log(256)
     assert result.notes["data"]["packages"].keys() == {"optax"}
-    assert result.notes["sample"]["text"].startswith("Parameters\n")
+    assert result.notes["sample"]["text"].startswith("Compute the ")
     assert result.notes["tokens_a_run"] == 4 * 4 * 32
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
-from feedrun.papers.slay.synthetic_figures import COLOURS, MARKERS, TITLES, canvas
+from feedrun.papers.slay.synthetic_figures import TITLES, canvas, look
 
 NAMES = TITLES | {"ours": "ours: exact near, square far"}
 
@@ -23,7 +23,7 @@ def losses(arrays) -> Figure:
     ax = fig.subplots()
     order = np.argsort(-found.mean(axis=1))
     for row, j in enumerate(order):
-        ax.scatter(found[j], np.full(found.shape[1], row), s=22, color=COLOURS[j % len(COLOURS)])
+        ax.scatter(found[j], np.full(found.shape[1], row), s=22, **look(labels[j]))
         mean = found[j].mean()
         ax.plot([mean, mean], [row - 0.3, row + 0.3], color="black", linewidth=1.2)
     ax.axvline(arrays["controls"][1], color="0.5", linestyle="--", label="bigram frequencies")
@@ -44,11 +44,10 @@ def learning(arrays) -> Figure:
     ax = fig.subplots()
     read = np.arange(1, curves.shape[1] + 1) * float(arrays["bytes_a_row"]) / 1e6
     for j, label in enumerate(labels):
-        look: Any = {"color": COLOURS[j % len(COLOURS)]}
+        style, colour = look(label), look(label)["color"]
         low, high = curves[j].min(axis=1), curves[j].max(axis=1)
-        ax.fill_between(read, low, high, alpha=0.2, linewidth=0, **look)
-        line: Any = {"marker": MARKERS[j % len(MARKERS)], "markersize": 3, **look}
-        ax.plot(read, curves[j].mean(axis=1), label=NAMES.get(label, label), **line)
+        ax.fill_between(read, low, high, alpha=0.2, linewidth=0, color=colour)
+        ax.plot(read, curves[j].mean(axis=1), label=NAMES.get(label, label), markersize=3, **style)
     ax.axhline(arrays["controls"][1], color="0.5", linestyle="--", label="bigram frequencies")
     ax.set(xlabel="bytes read in training (millions)", ylabel="training loss in nats a byte")
     ax.set_ylim(top=min(ax.get_ylim()[1], float(arrays["controls"][0]) + 0.2))

@@ -8,10 +8,20 @@ from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
 
-COLOURS = ("#000000", "#E69F00", "#0072B2", "#CC79A7", "#56B4E9", "#009E73", "#D55E00", "#999999")
-"""Okabe and Ito's colours, told apart by colour-blind readers."""
+LOOKS = {
+    "softmax": ("#000000", "o"),
+    "yat": ("#E69F00", "D"),
+    "slay": ("#0072B2", "s"),
+    "favor_relu": ("#CC79A7", "^"),
+    "favor": ("#882255", ">"),
+    "elu": ("#56B4E9", "v"),
+    "ours": ("#009E73", "P"),
+    "square": ("#D55E00", "X"),
+    "cosformer": ("#B8A000", "<"),
+    "uniform": ("#999999", "*"),
+}
+"""Colour (Okabe and Ito's, then two more) and marker of a mechanism, the same in every figure."""
 
-MARKERS = "oDs^vPX*"
 TITLES = {
     "softmax": "softmax",
     "yat": "exact spherical Yat",
@@ -41,6 +51,12 @@ def title(label: str) -> str:
     return TITLES.get(name, name) + (f", {budget} features" if budget else "")
 
 
+def look(label: str) -> dict[str, Any]:
+    """Colour and marker; what has none of its own is one of ours."""
+    colour, marker = LOOKS.get(label.partition("@")[0], LOOKS["ours"])
+    return {"color": colour, "marker": marker}
+
+
 def canvas(width, height) -> Figure:
     """An empty figure in inches, drawn without pyplot."""
     fig = Figure(figsize=(width, height), dpi=110, layout="constrained")
@@ -62,10 +78,10 @@ def suite(arrays) -> Figure:
             if np.isfinite(line):
                 ax.plot([line, line], [row - 0.45, row + 0.45], style, color="0.45", zorder=1)
         for j, shift in enumerate(shifts[::-1]):
-            look = {"color": COLOURS[j], "marker": MARKERS[j], "zorder": 3}
+            shown = look(labels[j]) | {"zorder": 3}
             name = title(labels[j]) if i == 0 else None
             y = np.full(right.shape[2], row + shift)
-            ax.scatter(right[i, j], y, s=12, alpha=0.6, linewidths=0, label=name, **look)
+            ax.scatter(right[i, j], y, s=12, alpha=0.6, linewidths=0, label=name, **shown)
     ax.plot([], [], ":", color="0.45", label="most frequent target")
     ax.plot([], [], "-", color="0.45", label="most a causal model can reach")
     ax.set_yticks(np.arange(len(tasks))[::-1], [name.replace("_", " ") for name in tasks])
@@ -80,15 +96,14 @@ def harder(arrays) -> Figure:
     """Accuracy against length, a panel a task; the trained length is marked."""
     tasks, labels = arrays["harder_tasks"].tolist(), arrays["harder_mechanisms"].tolist()
     lengths, right = arrays["harder_lengths"], arrays["harder_accuracy"]
-    fig = canvas(max(5.5, 3.4 * len(tasks)), 4.4)
+    fig = canvas(max(7, 3.4 * len(tasks)), 4.6)
     axes = fig.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
     for i, (ax, name) in enumerate(zip(axes, tasks, strict=True)):
         for j, label in enumerate(labels):
-            look = {"color": COLOURS[j], "marker": MARKERS[j]}
             shifted = lengths * 1.02 ** (j - len(labels) / 2)
-            ax.plot(shifted, right[i, j].mean(axis=1), label=title(label), markersize=5, **look)
+            ax.plot(shifted, right[i, j].mean(axis=1), label=title(label), markersize=5, **look(label))
             for seed in right[i, j].T:
-                ax.plot(shifted, seed, "o", color=COLOURS[j], markersize=2.5, alpha=0.5)
+                ax.plot(shifted, seed, "o", color=look(label)["color"], markersize=2.5, alpha=0.5)
         ax.axvline(lengths[0], color="0.6", linewidth=0.8, zorder=0)
         per = {"pairs": (3, "pairs"), "duplicate": (2, "tokens to copy")}.get(name, (1, "tokens"))
         ticks = [f"{length // per[0]}" for length in lengths]

@@ -101,7 +101,8 @@ def harder(arrays) -> Figure:
     for i, (ax, name) in enumerate(zip(axes, tasks, strict=True)):
         for j, label in enumerate(labels):
             shifted = lengths * 1.02 ** (j - len(labels) / 2)
-            ax.plot(shifted, right[i, j].mean(axis=1), label=title(label), markersize=5, **look(label))
+            mean = right[i, j].mean(axis=1)
+            ax.plot(shifted, mean, label=title(label), markersize=5, **look(label))
             for seed in right[i, j].T:
                 ax.plot(shifted, seed, "o", color=look(label)["color"], markersize=2.5, alpha=0.5)
         ax.axvline(lengths[0], color="0.6", linewidth=0.8, zorder=0)

@@ -1,0 +1,62 @@
+"""Recall that an attention can fail: many pairs, one needle, a copy; of any length.
+
+One vocabulary for the three, so that one compiled program trains all of them: `KEYS` tokens that
+are looked up or are noise, then `VALUES` tokens, then two marks. Keys are told from values by what
+stands before them, so nothing depends on absolute positions and a model may be asked at lengths
+that it was not trained at. (Associative recall with as many queries as pairs: Arora et al.,
+arXiv 2312.04927; copying: Jelassi et al., arXiv 2402.01032.)
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Key
+
+from feedrun.tasks.synthetic import Example, Task, padded
+
+KEYS, VALUES = 192, 32
+SEPARATOR, NEEDLE = KEYS + VALUES, KEYS + VALUES + 1
+VOCABULARY = KEYS + VALUES + 2
+
+
+def pairs(key: Key[Array, ""], length: int, vocabulary: int = VOCABULARY) -> Example:
+    """a 5 b 7 | b a -> . . . . | 7 5: length / 3 pairs of distinct keys, each asked for once."""
+    keys_key, values_key, order_key = jax.random.split(key, 3)
+    count = length // 3
+    keys = jax.random.permutation(keys_key, KEYS)[:count]
+    values = KEYS + jax.random.randint(values_key, (count,), 0, VALUES)
+    order = jax.random.permutation(order_key, count)
+    listed = jnp.stack([keys, values], axis=1).reshape(-1)
+    tokens = jnp.concatenate([listed, keys[order]])
+    targets = jnp.concatenate([jnp.zeros_like(listed), values[order]])
+    return padded(Example(tokens, targets, jnp.arange(3 * count) >= 2 * count), length)
+
+
+def needle(key: Key[Array, ""], length: int, vocabulary: int = VOCABULARY) -> Example:
+    """c a NEEDLE 5 d b NEEDLE -> . . . . . . 5: one value among length - 3 tokens of noise."""
+    x_key, at_key, value_key = jax.random.split(key, 3)
+    x = jax.random.randint(x_key, (length,), 0, KEYS)
+    at = jax.random.randint(at_key, (), 0, length - 2)
+    value = KEYS + jax.random.randint(value_key, (), 0, VALUES)
+    tokens = x.at[at].set(NEEDLE).at[at + 1].set(value).at[-1].set(NEEDLE)
+    targets = jnp.zeros_like(x).at[-1].set(value)
+    return Example(tokens, targets, jnp.arange(length) == length - 1)
+
+
+def duplicate(key: Key[Array, ""], length: int, vocabulary: int = VOCABULARY) -> Example:
+    """a c b SEPARATOR a c -> . . . a c b: distinct tokens said again, each after the one before."""
+    count = length // 2
+    x = jax.random.permutation(key, KEYS)[:count]
+    tokens = jnp.concatenate([x, jnp.array([SEPARATOR], x.dtype), x[:-1]])
+    targets = jnp.concatenate([jnp.zeros_like(x), x])
+    return padded(Example(tokens, targets, jnp.arange(2 * count) >= count), length)
+
+
+TASKS = {"pairs": pairs, "needle": needle, "duplicate": duplicate}
+
+
+def task(name: str, length: int) -> Task:
+    """One of TASKS at a length; ValueError where there are not enough distinct keys for it."""
+    most = {"pairs": 3 * KEYS, "needle": 10**6, "duplicate": 2 * KEYS}[name]
+    if not 6 <= length <= most:
+        raise ValueError(f"{name} has lengths 6 to {most}, got {length}")
+    return Task(TASKS[name], length, VOCABULARY)

@@ -1,0 +1,200 @@
+"""slay_lm: text, windows and n-grams, decoding from a state, and the whole at smoke size."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import yaml
+
+import feedrun
+from feedrun.experiment import silent_journal
+from feedrun.maths.attention import softmax_attention
+from feedrun.models import mixing
+from feedrun.papers.slay import compared, decoding, lm, reading
+from feedrun.papers.slay.attends import DELTA
+from feedrun.papers.slay.compared import Mechanism
+from feedrun.tasks import docstrings
+
+CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
+BUDGET: Any = {"features": 8, "nodes": 2, "prf": 4, "poly": 4, "eps": 1e-3, "chunk": 4}
+NET: Any = {
+    "vocabulary": 256,
+    "width": 8,
+    "heads": 2,
+    "layers": 2,
+    "places": "learned",
+    "length": 24,
+}
+
+
+def composed(scale=None, **changes):
+    """The yaml with the sizes of a scale, as the command line composes them."""
+    cfg = yaml.safe_load((CONFIGS / "experiment/slay_lm.yaml").read_text())
+    del cfg["_target_"], cfg["about"]
+    sizes = {}
+    if scale:
+        sizes = yaml.safe_load((CONFIGS / f"scale/slay_lm/{scale}.yaml").read_text())
+        sizes["training"] = cfg["training"] | sizes["training"]
+    return lm.LanguageModel.model_validate(cfg | sizes | changes, strict=False)
+
+
+def text(seed, size=4000):
+    """Bytes of a Markov chain: each letter is followed by one of two."""
+    steps = np.random.default_rng(seed).integers(1, 3, size)
+    return (97 + np.cumsum(steps) % 20).astype(np.uint8)
+
+
+def test_strings_are_found_without_running_the_module():
+    source = (
+        b'"""Top."""\nraise SystemExit\nclass A:\n    """In A."""\n    def f(self):\n        "f."\n'
+    )
+    assert docstrings.strings(source) == ["Top.", "In A.", "f."]
+
+
+def test_parts_are_whole_documents_and_what_occurs_twice_is_read_once(tmp_path, monkeypatch):
+    (tmp_path / "booklet/tests").mkdir(parents=True)
+    for n in range(60):
+        own, shared = f"Unique {n:02d}. " * 30, "Said again and again. " * 20
+        text = f'"""{own}"""\ndef f():\n    """{shared}"""\n'
+        (tmp_path / f"booklet/part{n:02d}.py").write_text(text)
+    (tmp_path / "booklet/tests/test_it.py").write_text('"""' + "Unread. " * 50 + '"""')
+    (tmp_path / "booklet/__init__.py").write_text("raise RuntimeError")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(docstrings, "_version", lambda package: "1.0")
+    first, again = docstrings.load(["booklet"]), docstrings.load(["booklet"])
+    texts = {part: getattr(first, part).tobytes().decode() for part in docstrings.PARTS}
+    whole = "".join(texts.values())
+    assert whole.count("Said again") == 20 and "Unread" not in whole
+    for n in range(60):
+        where = docstrings.part_of(f"booklet/part{n:02d}.py")
+        assert [part for part, text in texts.items() if f"Unique {n:02d}." in text] == [where]
+    assert first.notes == again.notes and str(tmp_path) not in str(first.notes)
+    assert first.notes["bytes"] == {part: len(text) for part, text in texts.items()}
+
+
+def test_a_package_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="no package 'no_such_package' is installed here"):
+        docstrings.load(["no_such_package"])
+
+
+def test_windows_are_pieces_of_the_text():
+    data = text(0)
+    windows = reading.Windows(8, 16)
+    drawn = np.asarray(windows(jnp.asarray(data), jax.random.key(0)))
+    whole = data.tobytes()
+    assert drawn.shape == (8, 17) and all(bytes(row.tolist()) in whole for row in drawn)
+    with pytest.raises(ValueError, match="16 bytes has no window of 17"):
+        windows.stream(data[:16])
+
+
+def test_ngrams_reach_the_entropies_of_a_chain():
+    train, test = text(0, 2**17), text(1, 2**15)
+    assert reading.unigram(train, test) == pytest.approx(np.log(20), abs=0.01)
+    assert reading.bigram(train, test) == pytest.approx(np.log(2), abs=0.01)
+
+
+def test_test_loss_is_the_mean_over_windows_that_do_not_overlap():
+    decoder = mixing.standard(**NET)
+    draw = compared.drawing(Mechanism(attend="softmax", **BUDGET), layers=2, heads=2, dimension=4)
+    params = compared.starts(jax.random.split(jax.random.key(0), 2), decoder, draw)
+    data, loss = text(2, 16 * 24 + 1), reading.NextByte(decoder)
+    found = reading.nats(loss, params, data, context=24, most=1000)
+    for r in range(2):
+        one = jax.tree.map(lambda leaf, r=r: leaf[r], params)
+        expected = []
+        for i in range(16):
+            window = jnp.asarray(data[24 * i : 24 * i + 25], int)
+            logits = jax.nn.log_softmax(compared.logits(decoder, one, window[:-1]))
+            expected += [-logits[t, window[t + 1]] for t in range(24)]
+        assert found[r] == pytest.approx(float(np.mean(expected)), rel=1e-5)
+    with pytest.raises(ValueError, match="fewer than 16 windows of 24"):
+        reading.nats(loss, params, data[:100], context=24, most=1000)
+
+
+@pytest.mark.parametrize("name", ["slay", "favor_relu", "square", "elu", "hybrid", "hybrid_slay"])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_text_from_the_state_is_the_text_of_the_parallel_form(name, temperature):
+    mechanism = Mechanism(attend=name, **BUDGET)
+    parallel = mixing.standard(**NET)
+    streaming = mixing.standard(**NET, mix=decoding.recurrent(DELTA))
+    draw = compared.drawing(mechanism, layers=2, heads=2, dimension=4)
+    params = compared.starts(jax.random.split(jax.random.key(4), 1), parallel, draw)
+    # In float64 and far from the start, so that no two bytes are nearly as likely.
+    params = jax.tree.map(lambda x: 3 * x[0].astype(float), params["net"]), params["drawn"]
+    net, drawn = params[0], jax.tree.map(lambda x: x[0].astype(float), params[1])
+    kernels = decoding.kernel_of(drawn)
+    chunk = 4 if kernels.scores else 1
+    memory = decoding.empty(kernels, layers=2, heads=2, dimension=4, chunk=chunk)
+    prompt = jnp.asarray([80, 97, 114])
+    options: Any = {"length": 24}
+    given = (jax.random.key(5), temperature)
+    said = decoding.stream(*given, net, memory, prompt, decoder=streaming, **options)
+    given = (jax.random.key(5), temperature)
+    again = decoding.rerun(*given, net, drawn, prompt, decoder=parallel, **options)
+    np.testing.assert_array_equal(said, again)
+    assert said[:3].tolist() == [80, 97, 114] and len(set(said[3:].tolist())) > 2
+
+
+def test_softmax_has_no_state_of_fixed_size():
+    with pytest.raises(ValueError, match="only attention by a kernel"):
+        decoding.kernel_of(jax.tree_util.Partial(softmax_attention))
+
+
+def test_decoder_logits_ignore_the_future_and_start_anywhere():
+    decoder = mixing.standard(**NET)
+    draw = compared.drawing(Mechanism(attend="slay", **BUDGET), layers=2, heads=2, dimension=4)
+    params = compared.starts(jax.random.split(jax.random.key(0), 1), decoder, draw)
+    one = jax.tree.map(lambda leaf: leaf[0], params)
+    tokens = jnp.arange(40, 52)
+    whole = compared.logits(decoder, one, tokens)
+    np.testing.assert_array_equal(whole[:7], compared.logits(decoder, one, tokens.at[7].set(0))[:7])
+    np.testing.assert_allclose(whole[:5], compared.logits(decoder, one, tokens[:5]), atol=1e-5)
+    moved = decoder.apply(one["net"], one["drawn"], tokens[:1], 3)[0]
+    assert jnp.abs(moved - whole[:1]).max() > 1e-3
+    with pytest.raises(ValueError, match="got 25 tokens, the model has 24 positions"):
+        compared.logits(decoder, one, jnp.zeros(25, int))
+
+
+def test_sizes_of_decoders_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="width 9 is not a multiple of heads 2"):
+        mixing.standard(**NET | {"width": 9})
+    with pytest.raises(ValueError, match='"learned" places need a length'):
+        mixing.standard(**NET | {"places": "previous"})
+
+
+@pytest.fixture(scope="module")
+def result():
+    return lm.EXPERIMENT.run(composed("smoke"), jax.random.key(0), silent_journal())
+
+
+def test_summary_is_finite_and_says_what_was_read(result):
+    for name, value in result.summary.items():
+        assert np.isfinite(value).all(), name
+    np.testing.assert_allclose(
+        result.summary["perplexity_ours"], np.exp(result.summary["loss_ours"])
+    )
+    assert result.summary["loss_bigram"] < result.summary["loss_unigram"] < np.log(256)
+    assert result.notes["data"]["packages"].keys() == {"optax"}
+    assert result.notes["sample"]["text"].startswith("Compute the ")
+    assert result.notes["tokens_a_run"] == 4 * 4 * 32
+
+
+def test_figures_draw(result):
+    drawn = lm.EXPERIMENT.figures(result)
+    assert set(drawn) == {"losses", "learning"}
+    for figure in drawn.values():
+        figure.canvas.draw()
+
+
+def test_every_scale_is_complete_and_wrong_ones_are_refused():
+    for scale in (None, "smoke", "gpu", "paper"):
+        composed(scale)
+    with pytest.raises(ValueError, match="sampled 'softmax' has no state of fixed size"):
+        composed(sampled="softmax")
+    with pytest.raises(ValueError, match="sampled 'elu' is not among those compared"):
+        composed(sampled="elu")
+    with pytest.raises(ValueError, match="at most the context 128, got 500"):
+        composed(sample_bytes=500)

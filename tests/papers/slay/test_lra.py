@@ -214,7 +214,7 @@ def test_the_paper_scale_is_the_benchmark_s():
         ({"attends": ["softmax", "sofmax"]}, "there is no sofmax: did you mean softmax"),
         ({"attends": ["slay", "slay"]}, "attends names one twice: slay, slay"),
         ({"ours": "hybird"}, "did you mean hybrid"),
-        ({"text": {"model": {"heads": 3}}}, "model.qkv=64 is not a multiple of model.heads=3"),
+        ({"text": {"model": {"heads": 3}}}, "model.qkv=32 is not a multiple of model.heads=3"),
         ({"text": {"training": {"batch": 10**6}}}, "training.batch=1000000 is more than"),
         ({"text": {"training": {"warmup": 10**6}}}, "training.warmup=1000000 is not below"),
     ],

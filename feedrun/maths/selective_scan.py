@@ -7,8 +7,6 @@ arXiv 2312.00752, sections 3.2 and 3.3, with their Euler rule delta B for the in
 that agree: by single steps, sequential, associative, and `selective_scan`, the one to train with.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any

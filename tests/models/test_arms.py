@@ -21,15 +21,12 @@ T, CUT = 11, 6  # two whole chunks and part of a third; the cut lies within one
 
 @functools.cache
 def made(name):
-    """(arm, weights in float64 none of which is at a special value, apply, x)."""
+    """(arm, random weights in float64, apply, x)."""
     arm = arms.build(name, SIZES, features=3, outputs=2)
-    moved = jax.tree.map(
-        lambda leaf: (leaf + 0.1 * jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape)).astype(
-            float
-        ),
-        jax.jit(arm.init)(jax.random.key(0)),
-    )
-    return arm, moved, jax.jit(arm.apply), jax.random.normal(jax.random.key(1), (T, 3))
+    rng = np.random.default_rng(0)
+    shapes = jax.eval_shape(arm.init, jax.random.key(0))
+    params = jax.tree.map(lambda leaf: jnp.asarray(0.5 * rng.standard_normal(leaf.shape)), shapes)
+    return arm, params, jax.jit(arm.apply), jnp.asarray(rng.standard_normal((T, 3)))
 
 
 @pytest.mark.parametrize("name", NAMES)

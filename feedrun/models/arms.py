@@ -58,7 +58,8 @@ class Arm(NamedTuple):
     """A `Model` of sequences, x (T, F) -> y (T, O), that can also run one element at a time.
 
     hidden(params, x) -> (T, layers * width): the residual stream after each block, side by side.
-    start() -> the state before the first element; step(params, state, x (F,)) -> (state, y (O,)).
+    start() -> the state before the first element, in float32 (cast it for other weights);
+    step(params, state, x (F,)) -> (state, y (O,)).
     """
 
     init: Callable[[Any], Any]

@@ -16,8 +16,12 @@ def linear_recurrence(
     """States h_t = a_t h_{t-1} + b_t from h_0 = 0; `parallel` trades depth O(T) for O(log T)."""
     if parallel:
         return jax.lax.associative_scan(_compose, (a, b))[1]
-    start = jnp.zeros(a.shape[1:], a.dtype)
-    return jax.lax.scan(lambda h, ab: (ab[0] * h + ab[1],) * 2, start, (a, b))[1]
+
+    def step(h, now):
+        h = now[0] * h + now[1]
+        return h, h
+
+    return jax.lax.scan(step, jnp.zeros(a.shape[1:], a.dtype), (a, b))[1]
 
 
 def _compose(first, second):

@@ -5,7 +5,6 @@ queries and keys and divided by the sum of their weights (arXiv 2006.16236).
 """
 
 from functools import partial
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -20,12 +19,13 @@ from feedrun.models.streams import ShortConvolution, over_time, positions
 class Attention(nn.Module):
     """Multi-head attention of a sequence to its past, its keys cached when streaming.
 
-    The cache of "softmax" has room for `length` elements; the linear ones need none.
+    kind: "softmax", "linear" or "linear_elu"; places: "none", "rope" or "alibi". The cache of
+    "softmax" has room for `length` elements; the linear ones need none.
     """
 
     heads: int
-    kind: Literal["softmax", "linear", "linear_elu"]
-    places: Literal["none", "rope", "alibi"]
+    kind: str
+    places: str
     conv: bool
     length: int
     chunk: int

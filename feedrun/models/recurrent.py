@@ -7,7 +7,6 @@ retention (2307.08621), none is linear attention. All widen D to `inner` and com
 
 from functools import partial
 from math import ceil
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -59,7 +58,7 @@ class SSD(nn.Module):
     inner: int
     heads: int
     states: int
-    decay: Literal["selective", "fixed", "none"]
+    decay: str
     conv: bool
     chunk: int
     streaming: bool

@@ -47,14 +47,15 @@ def training_step(rate: float, p: Any) -> Callable[[], Any]:
     """A step of AdamW of its two-layer Mamba with the weights of ours, on the same batch."""
     import torch
 
-    net, x, y = _network(p), _tensor(p.x), _tensor(p.y)
+    net: Any = _network(p)
+    x, y = _tensor(p.x), _tensor(p.y)
     optimizer = torch.optim.AdamW(net.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=1e-4)
 
     def call():
         optimizer.zero_grad(set_to_none=True)
         loss = ((net(x) - y) ** 2).mean()
         loss.backward()
-        squares = [(w.grad**2).sum() for w in net.parameters()]
+        squares = [w.grad.square().sum() for w in net.parameters() if w.grad is not None]
         optimizer.step()
         return {"loss": loss.item(), "norm": torch.stack(squares).sum().sqrt().item()}
 
@@ -76,20 +77,16 @@ def _network(p: Any):
         rms_norm_eps=1e-6,
     )
     features, outputs = p.x.shape[2], p.y.shape[2]
-    net = nn.Sequential(
-        nn.Linear(features, width),
-        Mamba(config),
-        RMSNorm(width, 1e-6),
-        nn.Linear(width, outputs),
-    )
-    embed, mamba, norm, readout = net
+    embed, mamba = nn.Linear(features, width), Mamba(config)
+    norm, readout = RMSNorm(width, 1e-6), nn.Linear(width, outputs)
     _fill(embed, **weights["embed"])
     _fill(readout, **weights["readout"])
     norm.weight.data = _tensor(weights["norm"]["scale"])
-    for i, block in enumerate(mamba.layers):
+    layers: Any = mamba.layers
+    for i, block in enumerate(layers):
         block.norm.weight.data = _tensor(weights[f"norm_{i}"]["scale"])
         _fill_mixer(block.mixer, weights[f"mixer_{i}"])
-    return net
+    return nn.Sequential(embed, mamba, norm, readout)
 
 
 def _fill_mixer(block: Any, weights: Any) -> None:

@@ -81,7 +81,7 @@ def problem(seed: int, *, sizes: tuple[int, ...]) -> Problem:
     decays = -np.exp(rng.uniform(np.log(1e-3), 0, (B, T, D // HEAD)))
     args = x, delta, A, keys, queries
     single = jax.tree.map(lambda a: np.asarray(a, np.float32), (args, dy, decays))
-    exact = jax.tree.map(lambda a: a.astype(float), single)
+    exact: Any = jax.tree.map(lambda a: a.astype(float), single)
     truth = {"selective": _selective(*exact[0], exact[1]), "ssd": _by_heads(*exact)}
     return Problem(*jax.tree.map(jnp.asarray, single), truth)
 

@@ -143,7 +143,8 @@ def test_time_invariant_does_not_see_the_future():
 
 def test_the_short_convolution_sums_the_last_inputs_whole_or_by_steps():
     x, w = jax.random.normal(jax.random.key(0), (9, 2)), jnp.asarray([[1.0, 2], [3, 4], [5, 6]])
-    expected = [sum(w[i] * x[t - i] for i in range(3) if t >= i) for t in range(9)]
+    last = [sum(w[i] * x[t - i] for i in range(3) if t >= i) for t in range(9)]
+    expected = jnp.stack([jnp.asarray(row) for row in last])
     np.testing.assert_allclose(recurrences.short_convolution(x, w), expected, rtol=1e-12)
     step = lambda state, x: recurrences.short_convolution_step(state, x, w)  # noqa: E731
     _, stepped = jax.lax.scan(step, jnp.zeros((2, 2)), x)

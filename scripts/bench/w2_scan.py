@@ -80,10 +80,11 @@ def problem(seed: int, *, sizes: tuple[int, ...]) -> Problem:
     A = -np.arange(1.0, N + 1)[:, None] * np.ones(D)
     decays = -np.exp(rng.uniform(np.log(1e-3), 0, (B, T, D // HEAD)))
     args = x, delta, A, keys, queries
-    single = jax.tree.map(lambda a: np.asarray(a, np.float32), (args, dy, decays))
-    exact: Any = jax.tree.map(lambda a: a.astype(float), single)
-    truth = {"selective": _selective(*exact[0], exact[1]), "ssd": _by_heads(*exact)}
-    return Problem(*jax.tree.map(jnp.asarray, single), truth)
+    single: Any = jax.tree.map(lambda a: np.asarray(a, np.float32), (args, dy, decays))
+    args, dy, decays = jax.tree.map(lambda a: a.astype(float), single)
+    truth = {"selective": _selective(*args, dy), "ssd": _by_heads(args, dy, decays)}
+    args, dy, decays = jax.tree.map(jnp.asarray, single)
+    return Problem(args, dy, decays, truth)
 
 
 def _selective(x, delta, A, B, C, dy):

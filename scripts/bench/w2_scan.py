@@ -81,8 +81,8 @@ def problem(seed: int, *, sizes: tuple[int, ...]) -> Problem:
     decays = -np.exp(rng.uniform(np.log(1e-3), 0, (B, T, D // HEAD)))
     args = x, delta, A, keys, queries
     single: Any = jax.tree.map(lambda a: np.asarray(a, np.float32), (args, dy, decays))
-    args, dy, decays = jax.tree.map(lambda a: a.astype(float), single)
-    truth = {"selective": _selective(*args, dy), "ssd": _by_heads(args, dy, decays)}
+    exact: Any = jax.tree.map(lambda a: a.astype(float), single)
+    truth = {"selective": _selective(*exact[0], exact[1]), "ssd": _by_heads(*exact)}
     args, dy, decays = jax.tree.map(jnp.asarray, single)
     return Problem(args, dy, decays, truth)
 

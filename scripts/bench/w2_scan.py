@@ -81,10 +81,14 @@ def problem(seed: int, *, sizes: tuple[int, ...]) -> Problem:
     decays = -np.exp(rng.uniform(np.log(1e-3), 0, (B, T, D // HEAD)))
     args = x, delta, A, keys, queries
     single: Any = jax.tree.map(lambda a: np.asarray(a, np.float32), (args, dy, decays))
-    exact: Any = jax.tree.map(lambda a: a.astype(float), single)
-    truth = {"selective": _selective(*exact[0], exact[1]), "ssd": _by_heads(*exact)}
+    truth = _truth(*jax.tree.map(lambda a: a.astype(float), single))
     args, dy, decays = jax.tree.map(jnp.asarray, single)
     return Problem(args, dy, decays, truth)
+
+
+def _truth(args: Any, dy: Any, decays: Any) -> dict[str, tuple[np.ndarray, ...]]:
+    """Outputs and gradients of both recurrences."""
+    return {"selective": _selective(*args, dy), "ssd": _by_heads(args, dy, decays)}
 
 
 def _selective(x, delta, A, B, C, dy):

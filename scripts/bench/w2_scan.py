@@ -88,10 +88,10 @@ def problem(seed: int, *, sizes: tuple[int, ...]) -> Problem:
 
 def _truth(args: Any, dy: Any, decays: Any) -> dict[str, tuple[np.ndarray, ...]]:
     """Outputs and gradients of both recurrences."""
-    return {"selective": _selective(*args, dy), "ssd": _by_heads(args, dy, decays)}
+    return {"selective": _selective(dy, *args), "ssd": _by_heads(args, dy, decays)}
 
 
-def _selective(x, delta, A, B, C, dy):
+def _selective(dy, x, delta, A, B, C):
     """(y, dx, ddelta, dA, dB, dC), sequence by sequence and step by step."""
     out = [np.zeros_like(z) for z in (x, x, delta, A, B, C)]
     y, dx, ddelta, dA, dB, dC = out

@@ -16,7 +16,9 @@ from typing import Any
 
 from feedrun import process
 
-GROUPS = ("w1", "w2_oracle", "w3", "s1", "s2", "s3", "s4", "s5", "records", "pages")
+GROUPS = (
+    "w1", "w2_oracle", "w2_scan", "w3", "s1", "s2", "s3", "s4", "s5", "records", "pages",
+)  # fmt: skip
 
 
 def main(words: list[str]) -> int:

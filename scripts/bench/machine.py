@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 LIBRARIES = ("jax", "jaxlib", "optax", "numpy", "torch", "backpack-for-pytorch",
-             "curvlinops-for-pytorch")  # fmt: skip
+             "curvlinops-for-pytorch", "mambapy")  # fmt: skip
 TELLING = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile", "fma", "asimd", "sve")
 """Processor flags that decide which matrix kernels run."""
 

@@ -1,7 +1,7 @@
 """Training decoders that differ in attention alone: draws, optimizer, tuned learning rates."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from typing import Annotated, Any, NamedTuple
 
 import jax
@@ -14,11 +14,10 @@ from pydantic import Field, field_validator
 
 from feedrun import train
 from feedrun.experiment import Config, Journal
-from feedrun.maths import kernel_sums
 from feedrun.maths.attention import softmax_attention
-from feedrun.maths.linear_attention import quadratic_attention
 from feedrun.models.mixing import Decoder
-from feedrun.papers.slay.attends import ATTENDS, DELTA, KERNELS, SMALL, Sizes, exact_square
+from feedrun.papers.slay.attends import ATTENDS, KERNELS, Sizes
+from feedrun.papers.slay.pairs import by_pairs
 
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0)]
@@ -45,7 +44,8 @@ class Mechanism(Config):
     @property
     def sizes(self) -> Sizes:
         """As ATTENDS take them."""
-        return Sizes(self.nodes, self.prf, self.poly, self.eps, self.features, self.chunk)
+        most = {"features": self.features, "square": self.features}
+        return Sizes(self.nodes, self.prf, self.poly, self.eps, chunk=self.chunk, **most)
 
 
 def chosen(mechanisms: Mapping[str, Mechanism], names: Sequence[str]) -> dict[str, Mechanism]:
@@ -55,57 +55,26 @@ def chosen(mechanisms: Mapping[str, Mechanism], names: Sequence[str]) -> dict[st
     return {name: mechanisms[name] for name in names}
 
 
-BY_PAIRS = {
-    **dict.fromkeys(("slay", "favor_relu", "elu", "square", "hybrid"), DELTA),
-    "favor": SMALL,
-    "uniform": SMALL,
-}
-"""Kernels that short sequences are trained with in O(T^2), and what is added to denominators: the
-same numbers without a state, up to eight times as fast at T = 32."""
-
-
 def drawing(
     mechanism: Mechanism, *, layers: int, heads: int, dimension: int
 ) -> Callable[[Any], Any]:
     """draw(keys (R,)) -> what R networks draw, with leading axes (R, layers, heads).
 
-    One compiled function a mechanism, so that all its draws are one kind of pytree and programs
-    that take them compile once.
+    Sequences are short: kernels run by pairs of positions. One compiled function a mechanism, so
+    that all its draws are one kind of pytree and programs that take them compile once.
     """
     return _drawing(mechanism.attend, mechanism.sizes, layers, heads, dimension)
 
 
 @cache
 def _drawing(name: str, sizes: Sizes, layers: int, heads: int, dimension: int):
-    def one(key):
-        if name not in BY_PAIRS:
-            return ATTENDS[name](key, dimension, sizes)
-        kernel = KERNELS[name](key, dimension, sizes)
-        weights = Partial(_scores, kernel)
-        if name == "hybrid":  # its features are the square's, across chunks
-            far = exact_square(key, dimension, sizes)
-            weights = Partial(partial(_near_or_far, chunk=sizes.chunk), kernel, far)
-        return Partial(partial(_by_pairs, delta=BY_PAIRS[name]), weights)
+    one = by_pairs(name) if name in KERNELS else ATTENDS[name]
 
     def draw(key):
-        return jax.vmap(jax.vmap(one))(jax.random.split(key, (layers, heads)))
+        keys = jax.random.split(key, (layers, heads))
+        return jax.vmap(jax.vmap(lambda key: one(key, dimension, sizes)))(keys)
 
     return jax.jit(jax.vmap(draw))
-
-
-def _by_pairs(weights, q, k, v, *, causal: bool, delta: float):
-    """Kernel attention from the weights of all pairs, which may depend on positions."""
-    place = jnp.arange(len(v))
-    return quadratic_attention(weights, (q, place), (k, place), v, causal=causal, delta=delta)
-
-
-def _scores(kernel, q, k):
-    return kernel_sums.scores(kernel, q[0], k[0])
-
-
-def _near_or_far(near, far, q, k, *, chunk: int):
-    own = q[1][:, None] // chunk == k[1][None] // chunk
-    return jnp.where(own, _scores(near, q, k), _scores(far, q, k))
 
 
 def starts(keys: Any, decoder: Decoder, draw: Callable[[Any], Any]) -> dict[str, Any]:

@@ -33,12 +33,17 @@ def recurrent(delta: float) -> Any:
     return mix
 
 
-def empty(kernels: Kernel, *, layers: int, heads: int, dimension: int, chunk: int) -> Any:
-    """Memory before the first position, for kernels with leading axes (layers, heads)."""
+def empty(
+    kernels: Kernel, *, layers: int, heads: int, dimension: int, chunk: int, window: int
+) -> Any:
+    """Memory before the first position, for kernels with leading axes (layers, heads).
+
+    `chunk`, `window`: see `linear_attention.init_state`.
+    """
     row = jnp.zeros(dimension)
     # Its size is the same for all heads: one of them gives it, the axes are put before it.
     first = jax.tree.map(lambda leaf: leaf[0, 0], kernels)
-    state = linear_attention.init_state(first, row, row, chunk=chunk)
+    state = linear_attention.init_state(first, row, row, chunk=chunk, window=window)
     states = jax.tree.map(lambda x: jnp.broadcast_to(x, (layers, heads, *x.shape)), state)
     return kernels, states
 

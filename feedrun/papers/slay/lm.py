@@ -21,7 +21,7 @@ from feedrun import train
 from feedrun.experiment import Config, Experiment, Journal, Result
 from feedrun.models import mixing
 from feedrun.papers.slay import compared, decoding, harder
-from feedrun.papers.slay.attends import DELTA, KERNELS
+from feedrun.papers.slay.attends import DELTA, KERNELS, windows
 from feedrun.papers.slay.compared import Count, Mechanism, Positive, chosen
 from feedrun.papers.slay.lm_claims import CLAIMS, COMPARED
 from feedrun.papers.slay.lm_figures import figures
@@ -151,8 +151,9 @@ def written(cfg: LanguageModel, key, params: Any, mechanism: Mechanism) -> str:
     first = jax.tree.map(lambda leaf: leaf[0], params)
     kernels = decoding.kernel_of(first["drawn"])
     shape = {"layers": cfg.layers, "heads": cfg.heads, "dimension": cfg.width // cfg.heads}
-    chunk = mechanism.chunk if kernels.scores else 1
-    memory = decoding.empty(kernels, chunk=chunk, **shape)
+    window = windows(mechanism.attend, mechanism.sizes)
+    sizing = {"chunk": mechanism.chunk if kernels.scores else 1, "window": window}
+    memory = decoding.empty(kernels, **sizing, **shape)
     net = decoder(cfg.context, cfg.width, cfg.heads, cfg.layers, streaming=True)
     prompt = jnp.asarray(np.frombuffer(cfg.prompt.encode(), np.uint8), jnp.int32)
     given = (key, cfg.temperature, first["net"], memory, prompt)

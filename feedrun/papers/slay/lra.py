@@ -21,9 +21,10 @@ from feedrun.experiment import Experiment, Journal, Result, estimate
 from feedrun.models import classifier as models
 from feedrun.papers.slay import lra_cost, lra_figures
 from feedrun.papers.slay import lra_training as training
-from feedrun.papers.slay.attends import ATTENDS, CONFIGURATIONS, EXACT_NEAR, Sizes
+from feedrun.papers.slay.attends import ATTENDS, CONFIGURATIONS, EXACT_NEAR, KERNELS, Sizes
 from feedrun.papers.slay.lra_claims import CLAIMS, PAIRS
 from feedrun.papers.slay.lra_config import LongRange
+from feedrun.papers.slay.pairs import by_pairs
 from feedrun.tasks import lra, sequences
 
 CHUNK = 256
@@ -74,12 +75,16 @@ def load(cfg: LongRange) -> sequences.SequenceTask:
     return lra.load(cfg.task, **counts, folder=folder, seed=cfg.data_seed)
 
 
-def mechanism(name: str, dimension: int, *, chunk: int) -> tuple[Any, Sizes]:
-    """draw(key) -> attend for one head, and its sizes; FAVOR+ and ReLU have SLAY's m features."""
+def mechanism(name: str, dimension: int, *, chunk: int, pairs: bool) -> tuple[Any, Sizes]:
+    """draw(key) -> attend for one head, and its sizes; FAVOR+ and ReLU have SLAY's m features.
+
+    `pairs`: kernels run by all pairs of positions.
+    """
     sizes = CONFIGURATIONS["class" if name == "slay_class" else "table"]
     m = sizes.nodes * sizes.prf * sizes.poly
     sizes = sizes._replace(features=m, chunk=chunk if name in EXACT_NEAR else CHUNK)
-    draw: Any = ATTENDS["slay" if name == "slay_class" else name]
+    name = "slay" if name == "slay_class" else name
+    draw: Any = by_pairs(name) if pairs and name in KERNELS else ATTENDS[name]
     return partial(draw, dimension=dimension, sizes=sizes), sizes
 
 
@@ -87,7 +92,7 @@ def built(cfg: LongRange, name: str, data: sequences.SequenceTask) -> training.P
     """The model with this mechanism, and how it is trained."""
     m, t = cfg.sizes.model, cfg.sizes.training
     sizes = models.Sizes(data.vocabulary, data.classes, cfg.sizes.data.length, **m.model_dump())
-    draw, _ = mechanism(name, m.qkv // m.heads, chunk=cfg.chunk)
+    draw, _ = mechanism(name, m.qkv // m.heads, chunk=cfg.chunk, pairs=cfg.by_pairs)
     dtype = None if cfg.dtype == "float32" else jnp.dtype(cfg.dtype)
     pairs = data.train.tokens.ndim == 3
     model = models.classifier(sizes, draw, pairs=pairs, dtype=dtype, remat=cfg.remat)
@@ -106,7 +111,7 @@ def outcome(cfg: LongRange, name: str, data, keys, peak: float, journal: Journal
     rate = cfg.rates[int(tried.argmax())]
     done = fit(seed_keys, [rate] * cfg.seeds, journal=journal.scope(name))
     first = jax.tree.map(lambda leaf: leaf[0], done.params)
-    _, sizes = mechanism(name, m.qkv // m.heads, chunk=cfg.chunk)
+    _, sizes = mechanism(name, m.qkv // m.heads, chunk=cfg.chunk, pairs=cfg.by_pairs)
     shown = name in ("softmax", "yat", cfg.ours)
     return Outcome(
         np.asarray(program.accuracy(done.params, data.test)),

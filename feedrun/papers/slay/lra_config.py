@@ -113,6 +113,7 @@ class LongRange(Config):
     attends: Names
     ours: Name
     chunk: Count
+    pairs_up_to: Natural
     rates: Annotated[list[Positive], Field(min_length=1)]
     seeds: Count
     data_seed: Natural
@@ -132,6 +133,11 @@ class LongRange(Config):
         if len(set(self.attends)) < len(self.attends):
             raise ValueError(f"attends names one twice: {', '.join(self.attends)}")
         return self
+
+    @property
+    def by_pairs(self) -> bool:
+        """Are sequences so short that kernels run by all pairs of positions?"""
+        return self.sizes.data.length <= self.pairs_up_to
 
     @property
     def sizes(self) -> Task:

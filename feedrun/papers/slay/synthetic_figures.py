@@ -78,7 +78,7 @@ def suite(arrays) -> Figure:
             if np.isfinite(line):
                 ax.plot([line, line], [row - 0.45, row + 0.45], style, color="0.45", zorder=1)
         for j, shift in enumerate(shifts[::-1]):
-            shown = look(labels[j]) | {"zorder": 3}
+            shown: dict[str, Any] = {**look(labels[j]), "zorder": 3}
             name = title(labels[j]) if i == 0 else None
             y = np.full(right.shape[2], row + shift)
             ax.scatter(right[i, j], y, s=12, alpha=0.6, linewidths=0, label=name, **shown)

@@ -10,6 +10,7 @@ import pytest
 from feedrun.maths import linear_attention
 from feedrun.maths.kernel_sums import fused
 from feedrun.papers.slay import attends
+from feedrun.papers.slay.pairs import by_pairs
 
 T, D, E = 11, 4, 3
 SIZES = attends.Sizes(nodes=2, prf=3, poly=4, eps=1e-2, features=6, chunk=4)
@@ -202,3 +203,17 @@ def test_hybrid_is_close_to_the_exact_kernel_and_slay_no_closer_than_the_uniform
     assert 0.17 < error["square"] < 0.27
     assert 0.11 < error["hybrid"] < 0.18
     assert error["slay"] > error["uniform"] > 0.7
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("name", sorted(attends.KERNELS))
+def test_pairs_give_what_features_give(name, causal):
+    q, k, v = make()
+    mask = ALL.copy()
+    mask[8:] = False
+    paired = by_pairs(name)(jax.random.key(1), D, SIZES)
+    expected = run(name, q, k, v, causal=causal, mask=mask)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(
+        output(paired, q, k, v, mask, causal=causal), expected, atol=1e-9 * scale
+    )

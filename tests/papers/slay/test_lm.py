@@ -14,7 +14,7 @@ from feedrun.experiment import silent_journal
 from feedrun.maths.attention import softmax_attention
 from feedrun.models import mixing
 from feedrun.papers.slay import compared, decoding, lm, reading
-from feedrun.papers.slay.attends import DELTA
+from feedrun.papers.slay.attends import DELTA, windows
 from feedrun.papers.slay.compared import Mechanism
 from feedrun.tasks import docstrings
 
@@ -114,7 +114,7 @@ def test_test_loss_is_the_mean_over_windows_that_do_not_overlap():
         reading.nats(loss, params, data[:100], context=24, most=1000)
 
 
-@pytest.mark.parametrize("name", ["slay", "favor_relu", "square", "elu", "hybrid", "hybrid_slay"])
+@pytest.mark.parametrize("name", ["slay", "favor_relu", "square", "elu", "hybrid", "window_square"])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_text_from_the_state_is_the_text_of_the_parallel_form(name, temperature):
     mechanism = Mechanism(attend=name, **BUDGET)
@@ -126,8 +126,8 @@ def test_text_from_the_state_is_the_text_of_the_parallel_form(name, temperature)
     params = jax.tree.map(lambda x: 3 * x[0].astype(float), params["net"]), params["drawn"]
     net, drawn = params[0], jax.tree.map(lambda x: x[0].astype(float), params[1])
     kernels = decoding.kernel_of(drawn)
-    chunk = 4 if kernels.scores else 1
-    memory = decoding.empty(kernels, layers=2, heads=2, dimension=4, chunk=chunk)
+    sizing = {"chunk": 4, "window": windows(name, mechanism.sizes)}
+    memory = decoding.empty(kernels, layers=2, heads=2, dimension=4, **sizing)
     prompt = jnp.asarray([80, 97, 114])
     options: Any = {"length": 24}
     given = (jax.random.key(5), temperature)

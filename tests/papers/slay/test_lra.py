@@ -60,7 +60,7 @@ def program(name="uniform", steps=60, drop=0.0):
     sizes = models.Sizes(
         3, 2, T, layers=1, width=8, qkv=8, heads=2, hidden=8, pool="mean", drop=drop
     )
-    draw, _ = lra.mechanism(name, 4, chunk=4)
+    draw, _ = lra.mechanism(name, 4, chunk=4, pairs=False)
     model = models.classifier(sizes, draw, pairs=False)
     return training.program(model, steps=steps, batch=BATCH, warmup=5, decay=0.01, drop=drop > 0)
 
@@ -160,17 +160,15 @@ def test_dropout_is_drawn_anew_for_every_sequence_and_step():
      ("elu", 8), ("cosformer", 16), ("uniform", 1), ("softmax", None), ("yat", None)],
 )  # fmt: skip
 def test_features_of_a_head_of_dimension_8(name, expected):
-    _, sizes = lra.mechanism(name, 8, chunk=4)
+    _, sizes = lra.mechanism(name, 8, chunk=4, pairs=False)
     assert lra_cost.features(name, 8, sizes) == expected
 
 
 def test_performer_gets_as_many_features_as_each_slay():
-    assert lra.mechanism("favor_relu", 8, chunk=4)[1].features == 2 * 16 * 8
-    assert lra.mechanism("slay_class", 8, chunk=4)[1].features == 1 * 8 * 64
-    assert [lra.mechanism(n, 8, chunk=4)[1].chunk for n in ("window_square", "slay")] == [
-        4,
-        lra.CHUNK,
-    ]
+    assert lra.mechanism("favor_relu", 8, chunk=4, pairs=True)[1].features == 2 * 16 * 8
+    assert lra.mechanism("slay_class", 8, chunk=4, pairs=True)[1].features == 1 * 8 * 64
+    chunks = [lra.mechanism(n, 8, chunk=4, pairs=False)[1].chunk for n in ("window_square", "slay")]
+    assert chunks == [4, lra.CHUNK]
 
 
 def test_cost_counts_tokens_without_padding_and_the_weights_that_multiply():

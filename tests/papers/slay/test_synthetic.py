@@ -15,8 +15,7 @@ from feedrun import streams
 from feedrun.experiment import silent_journal
 from feedrun.models import mixing
 from feedrun.papers.slay import asked, compared, levels, suite
-from feedrun.papers.slay.attends import ATTENDS
-from feedrun.papers.slay.compared import BY_PAIRS, Mechanism
+from feedrun.papers.slay.compared import Mechanism
 from feedrun.papers.slay.synthetic import EXPERIMENT, Synthetic
 from feedrun.tasks.synthetic import TASKS
 
@@ -87,19 +86,6 @@ def test_sort_ceiling_equals_enumeration():
     draws = 20_000
     error = 0.5 / draws**0.5
     assert levels.sort_ceiling(3 + 1, 3, draws=draws) == pytest.approx(right / 324, abs=4 * error)
-
-
-@pytest.mark.parametrize("name", sorted(BY_PAIRS))
-def test_pairs_give_what_the_streaming_form_gives(name):
-    mechanism = Mechanism(attend=name, **BUDGET)
-    draw = compared.drawing(mechanism, layers=1, heads=1, dimension=4)
-    keys = jax.random.split(jax.random.key(3), 1)
-    head_key = jax.random.split(jax.random.clone(keys[0]), (1, 1))[0, 0]
-    paired = jax.tree.map(lambda leaf: leaf[0, 0, 0], draw(keys))
-    streaming = jax.jit(lambda key: ATTENDS[name](key, 4, mechanism.sizes))(head_key)
-    q, k, v = jax.random.normal(jax.random.key(4), (3, 10, 4))
-    expected = streaming(q, k, v, causal=True)
-    np.testing.assert_allclose(paired(q, k, v, causal=True), expected, rtol=1e-9, atol=1e-12)
 
 
 def test_padded_tasks_of_other_vocabularies_train_as_they_would_alone():

@@ -68,6 +68,7 @@ def time_of_length(arrays) -> Figure:
                             xytext=(4, 0), textcoords="offset points", va="center",
                             color=_look(mechanism)["color"])  # fmt: skip
         _axes(ax, title, "time of a layer (ms, median of rounds)" if ax is axes[0] else "")
+        ax.set_xlim(right=ax.get_xlim()[1] * 1.3)  # room for the last slopes
     _legend(fig, "Time of one causal layer; numbers: log-log slope from 2,048 tokens on")
     return fig
 

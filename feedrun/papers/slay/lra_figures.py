@@ -118,7 +118,7 @@ def cost(arrays) -> Figure:
     rows = zip(
         _names(arrays), arrays["speed"], arrays["memory"], arrays["accuracy"].mean(1), strict=True
     )
-    fig = _canvas(7.5, 4.8)
+    fig = _canvas(8.5, 5.0)
     ax = fig.subplots()
     _bubbles(ax, [(name, *map(float, row)) for name, *row in rows])
     ax.axhline(float(arrays["majority"]), color="0.3", linestyle="--", linewidth=1)
@@ -206,30 +206,18 @@ def _in_order(table) -> tuple[list[str], list[str]]:
 
 
 def _bubbles(ax, rows) -> None:
-    """(name, speed, megabytes, height): circles whose area grows with memory, each named."""
+    """(name, speed, megabytes, height): circles whose area grows with memory."""
     most = max(memory for _, _, memory, _ in rows)
     for name, speed, memory, height in rows:
         area = SMALLEST + (LARGEST - SMALLEST) * memory / most
         ax.scatter(speed, height, s=area, color=_colour(name), alpha=0.55, linewidths=0)
-    _named(ax, rows)
+        ax.scatter([], [], s=60, color=_colour(name), alpha=0.55, linewidths=0, label=_label(name))
     speeds = [speed for _, speed, _, _ in rows]
-    ax.set(xscale="log", xlim=(min(speeds) / 1.5, max(speeds) * 2.2))
+    ax.set(xscale="log", xlim=(min(speeds) / 1.5, max(speeds) * 1.5))
     ax.set_xlabel(f"tokens per second in training, one model (largest bubble: {most:.0f} MiB)")
     ax.margins(y=0.15)
     ax.grid(alpha=0.25, which="both")
-
-
-def _named(ax, rows) -> None:
-    """Names beside the bubbles, kept apart from each other vertically."""
-    heights = sorted(rows, key=lambda row: row[3])
-    low, high = heights[0][3], heights[-1][3]
-    gap, at = max(high - low, 1e-3) * 0.055, -np.inf
-    for name, speed, _, height in heights:
-        at = max(height, at + gap)
-        ax.annotate(
-            _label(name), (speed, height), (speed * 1.08, at), fontsize=8, va="center",
-            arrowprops={"arrowstyle": "-", "color": "0.7", "linewidth": 0.6},
-        )  # fmt: skip
+    ax.figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
 
 
 def _seeds(ax, values, place: int, colour: str) -> None:

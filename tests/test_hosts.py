@@ -13,6 +13,8 @@ import pytest
 
 from feedrun import hosts, store
 
+pytestmark = pytest.mark.slow  # processes that start, compile and meet: a minute
+
 ROOT = Path(__file__).parents[1]
 OWN = ROOT / "tests" / "own"
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_", "FEEDRUN_", "SLURM_"))}

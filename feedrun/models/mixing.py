@@ -125,8 +125,10 @@ class _Bare(nn.Module):
             mixing = _Mixing(self.heads, self.mix, _uniform, name=f"mixing_{layer}")
             more, left = mixing(_of(memory, layer), x)
             x, after = x + more, [*after, left]
-        bound = D**-0.5
-        bias = lambda key, shape, dtype: jax.random.uniform(key, shape, dtype, -bound, bound)  # noqa: E731
+
+        def bias(key, shape, dtype):
+            return jax.random.uniform(key, shape, dtype, -(D**-0.5), D**-0.5)
+
         head = nn.Dense(self.vocabulary, kernel_init=_uniform, bias_init=bias, name="logits")
         return head(x), _stacked(after)
 

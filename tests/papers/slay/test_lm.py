@@ -18,6 +18,8 @@ from feedrun.papers.slay.attends import DELTA, windows
 from feedrun.papers.slay.compared import Mechanism
 from feedrun.tasks import docstrings
 
+pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
+
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 BUDGET: Any = {"features": 8, "nodes": 2, "prf": 4, "poly": 4, "eps": 1e-3, "chunk": 4}
 NET: Any = {

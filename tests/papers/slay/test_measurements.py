@@ -21,6 +21,8 @@ from feedrun.papers.slay import (
     theory,
 )
 
+pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
+
 SIZES = attends.Sizes(nodes=2, prf=3, poly=4, eps=1e-2, features=6, chunk=4)
 
 

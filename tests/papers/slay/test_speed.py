@@ -14,6 +14,8 @@ from feedrun.maths.attention import blocked_softmax_attention, softmax_attention
 from feedrun.papers.slay import speed_fidelity, speed_layer, speed_measures
 from feedrun.papers.slay.speed import EXPERIMENT, Speed
 
+pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
+
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 LENGTHS = np.array([512.0, 1024, 2048, 4096, 8192])
 

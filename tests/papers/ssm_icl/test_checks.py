@@ -12,6 +12,8 @@ from feedrun.experiment import judge, silent_journal
 from feedrun.papers.ssm_icl import checks_linear
 from feedrun.papers.ssm_icl.checks import EXPERIMENT, Checks
 
+pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
+
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 EXACT = (
     "kalman_is_conditioning",

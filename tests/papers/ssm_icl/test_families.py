@@ -10,6 +10,8 @@ import pytest
 from feedrun.papers.ssm_icl import catalogue, chains, families, linear_gaussian, regression
 from feedrun.papers.ssm_icl import evaluation as ev
 
+pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
+
 KEYS = families.keys(jax.random.key(0))
 
 

@@ -12,6 +12,8 @@ from feedrun.papers.ssm_icl import checks_exact, linear_gaussian, oracles, regre
 from feedrun.papers.ssm_icl import regression_oracles as exact
 from feedrun.papers.ssm_icl.regression import NOISE
 
+pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
+
 D, T, B = regression.REGRESSORS, 9, 4
 rng = np.random.default_rng(0)
 

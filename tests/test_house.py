@@ -27,10 +27,10 @@ FLOORS = {
     "batches": 5, "live": 5, "jobs": 5, "slurm": 5, "gather": 5, "checked": 5, "grouping": 5,
     "pooling": 5, "published": 5, "workspace": 5, "thinning": 5,
     "papers": 4,
-    "train": 3, "streams": 3, "layout": 3, "experiment": 3, "together": 3,
-    "hosts": 3, "broadcast": 3, "machine": 3,
+    "train": 3, "tuning": 3, "streams": 3, "plotting": 3, "layout": 3, "experiment": 3,
+    "together": 3, "hosts": 3, "broadcast": 3, "machine": 3,
     "models": 2, "tasks": 2,
-    "maths": 1,
+    "maths": 1, "choices": 1,
 }  # fmt: skip
 LIBRARIES = {"hydra": {7}, "omegaconf": {7}, "wandb": {5}, "wandb_workspaces": {5}, "flax": {2}}
 EXPERIMENTS = sorted((CONFIGS / "experiment").glob("*.yaml"))

@@ -1,6 +1,5 @@
 """Image data sets: MNIST (or 5,000 of its digits), Fashion-MNIST, CIFAR-10."""
 
-import difflib
 import hashlib
 import importlib.util
 from collections.abc import Mapping, Sequence
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from feedrun.choices import known
 from feedrun.tasks import formats
 from feedrun.tasks.fetch import DOWNLOADS
 from feedrun.tasks.fetch import fetch as download
@@ -38,10 +38,8 @@ def load(name: str, *, folder: str | Path, fetch: bool = False, split: str = "tr
     With `fetch` what is missing is downloaded into `folder`/<name>/. FileNotFoundError,
     ConnectionError or ValueError, of one line, if it is not there, not to be had or damaged.
     """
-    if name not in NAMES:
-        raise ValueError(f"no image data set {name!r}: did you mean {_nearest(name, NAMES)}")
-    if split not in SPLITS:
-        raise ValueError(f"no split {split!r}: did you mean {_nearest(split, SPLITS)}")
+    known(name, NAMES, "image data set")
+    known(split, SPLITS, "split")
     folder = Path(folder).expanduser()
     if name == "mnist_5k":
         return _mnist_5k(split)
@@ -189,8 +187,3 @@ def _images(
     name, split, source = labels
     notes = {"name": name, "split": split, "count": len(y), "sha256": digests, "source": source}
     return Images(x, y, notes)
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, names, 1, 0.0)[0]
-    return f"{near}? (There are {', '.join(names)}.)"

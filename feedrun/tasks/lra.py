@@ -10,11 +10,11 @@ What each is, and what stands in for it where the published data is not on this 
     pathfinder  lra_release pathfinder32/64/128     the same algorithm, drawn       2
 """
 
-import difflib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from feedrun.choices import known
 from feedrun.tasks.sequences import SequenceTask
 
 TASKS = ("listops", "text", "retrieval", "image", "pathfinder")
@@ -41,9 +41,7 @@ def load(
     pathfinder (1024, 4096, 16384). ValueError or FileNotFoundError, of one line, if the data is
     not there, too few or longer than `length`.
     """
-    if task not in TASKS:
-        near = difflib.get_close_matches(task, TASKS, 1, 0.0)[0]
-        raise ValueError(f"no task {task!r}: did you mean {near}? (There are {', '.join(TASKS)}.)")
+    known(task, TASKS, "task")
     for name, count in {"train": train, "valid": valid, "test": test, "length": length}.items():
         if count < 1:
             raise ValueError(f"{name}={count}: at least 1 is needed")

@@ -17,7 +17,8 @@ from typing import Any
 from feedrun import process
 
 GROUPS = (
-    "w1", "w2_oracle", "w2_scan", "w3", "s1", "s2", "s3", "s4", "s5", "records", "pages",
+    "w1", "w2_oracle", "w2_scan", "w3", "lra_data",
+    "s1", "s2", "s3", "s4", "s5", "records", "pages",
 )  # fmt: skip
 
 

@@ -9,16 +9,7 @@ from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
 from feedrun.papers.mean_field import equiangular
-
-BLUE, ORANGE, GREEN, SKY, RED, PINK = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#56B4E9",
-    "#D55E00",
-    "#CC79A7",
-)
-"""Okabe and Ito's colours, told apart by colour-blind readers."""
+from feedrun.plotting import BLUE, GREEN, ORANGE, PINK, RED, SKY, canvas
 
 BETA_COLOURS = (BLUE, ORANGE, GREEN, RED, PINK, SKY)
 SA_TIME, USA_TIME = "time $t$", "slowed time $e^\\beta t$"
@@ -38,13 +29,6 @@ def clustering(result: Result) -> dict[str, Any]:
         "contraction": contraction(arrays),
         "tokens_on_sphere": tokens_on_sphere(arrays),
     }
-
-
-def canvas(width, height) -> Figure:
-    """An empty figure in inches, drawn without pyplot."""
-    fig = Figure(figsize=(width, height), dpi=110, layout="constrained")
-    FigureCanvasAgg(fig)
-    return fig
 
 
 def energy_and_order(arrays) -> Figure:

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
 from feedrun.papers.mean_field import schemes
-from feedrun.papers.mean_field.figures import BLUE, ORANGE, canvas
 from feedrun.papers.mean_field.schemes import Name
+from feedrun.plotting import BLUE, ORANGE, canvas
 
 TITLES: dict[Name, str] = {
     "post_ln": "Post-LN",

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
 from feedrun.papers.mean_field import schemes_model as models
-from feedrun.papers.mean_field.figures import canvas
 from feedrun.papers.mean_field.phase_figures import TITLES, time_label
 from feedrun.papers.mean_field.phase_flow import MET
+from feedrun.plotting import canvas
 
 COLUMNS = 300
 """Moments across a map."""

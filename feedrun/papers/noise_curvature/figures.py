@@ -10,9 +10,9 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from feedrun.experiment import Result
 from feedrun.papers.noise_curvature.exponents import ALIVE
+from feedrun.plotting import BLUE, GREEN, PINK, RED
 
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#7F7F7F"
-"""Okabe and Ito's colours, told apart with any kind of colour vision."""
+GREY = "#7F7F7F"
 
 
 class Matrix(NamedTuple):
@@ -27,7 +27,7 @@ class Matrix(NamedTuple):
 
 MATRICES = (
     Matrix("C", "gamma_emp", "C", "loss² / weight²", BLUE),
-    Matrix("E2", "gamma_e2", "E[h²]", "loss² / weight⁴", ORANGE),
+    Matrix("E2", "gamma_e2", "E[h²]", "loss² / weight⁴", RED),
 )
 FILLED_OPEN = (
     ("in-sample", "interval_in_sample", ""),
@@ -141,7 +141,7 @@ def samples(result: Result) -> Figure:
             named = "networks (C against H)" if r == 0 and ax is axes[0] else None
             _pair(ax, x, inside, outside, BLUE, named)
     control = a["control_independent"].mean(0)
-    for row, sigma, colour in zip(control, a["control_sigmas"], (GREEN, PURPLE), strict=False):
+    for row, sigma, colour in zip(control, a["control_sigmas"], (GREEN, PINK), strict=False):
         for ax, x in zip(axes, (a["control_samples"], row[:, 2]), strict=True):
             named = f"control, true γ = 1, spread σ = {sigma:g}" if ax is axes[0] else None
             _pair(ax, x, row[:, 0], row[:, 1], colour, named)

@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from feedrun import train
-from feedrun.experiment import Config, Journal
+from feedrun.choices import known, one_of
+from feedrun.experiment import Config
 from feedrun.maths.attention import softmax_attention
 from feedrun.models.mixing import Decoder
 from feedrun.papers.slay.attends import ATTENDS, KERNELS, Sizes
@@ -26,20 +24,13 @@ Positive = Annotated[float, Field(gt=0)]
 class Mechanism(Config):
     """One of ATTENDS with its budget; what it has no use for it ignores."""
 
-    attend: str
+    attend: Annotated[str, one_of(ATTENDS, "attention")]
     features: Count
     nodes: Count
     prf: Count
     poly: Count
     eps: Positive
     chunk: Count
-
-    @field_validator("attend")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in ATTENDS:
-            raise ValueError(f"no attention {name!r}: there are {', '.join(ATTENDS)}")
-        return name
 
     @property
     def sizes(self) -> Sizes:
@@ -50,9 +41,7 @@ class Mechanism(Config):
 
 def chosen(mechanisms: Mapping[str, Mechanism], names: Sequence[str]) -> dict[str, Mechanism]:
     """Those of `names`; ValueError where one is not described."""
-    if missing := [name for name in names if name not in mechanisms]:
-        raise ValueError(f"no mechanism {missing[0]!r}: described are {', '.join(mechanisms)}")
-    return {name: mechanisms[name] for name in names}
+    return {name: mechanisms[known(name, mechanisms, "mechanism")] for name in names}
 
 
 def drawing(
@@ -120,44 +109,3 @@ def adamw(
 def warm_cosine(steps: int) -> Callable[[Any], Any]:
     """From 0 to 1 in the first tenth of the steps, then down to 0.1 as a cosine."""
     return optax.warmup_cosine_decay_schedule(0.0, 1.0, max(1, steps // 10), steps, 0.1)
-
-
-class Tuned(NamedTuple):
-    """Networks trained at the rate that was best on validation, and how it was found.
-
-    params: (R, ...), R seeds; lr: the rate; trials: rate -> its validation score, lower is better.
-    """
-
-    params: Any
-    lr: float
-    trials: dict[float, float]
-
-
-def tuned_fit(
-    key: Any,
-    rates: Sequence[float],
-    *,
-    start: Callable[[Any], Any],
-    fit: Callable[..., Any],
-    score: Callable[[Any], np.ndarray],
-    optimizer: optax.GradientTransformation,
-    journal: Journal,
-) -> Tuned:
-    """One trial a rate on a seed of its own, then as many seeds at the best rate.
-
-    start(keys) -> params (R, ...); fit(keys, params, opt_state, journal) -> params;
-    score(params) -> (R,) on validation data. As many seeds as rates, so that both parts share one
-    compiled program.
-    """
-    parts = [jax.random.split(k, (2, len(rates))) for k in jax.random.split(key)]
-    (trial_start, trial_fit), (seed_start, seed_fit) = parts
-
-    def trained(start_keys, fit_keys, lrs, journal):
-        params = start(start_keys)
-        opt_state = jax.vmap(lambda p, lr: train.tuned(optimizer, learning_rate=lr).init(p))
-        return fit(fit_keys, params, opt_state(params, jnp.asarray(lrs)), journal)
-
-    scores = score(trained(trial_start, trial_fit, list(rates), journal.scope("tuning")))
-    best = float(rates[int(np.argmin(scores))])
-    params = trained(seed_start, seed_fit, [best] * len(rates), journal.scope("seeds"))
-    return Tuned(params, best, dict(zip(map(float, rates), map(float, scores), strict=True)))

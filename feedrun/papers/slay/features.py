@@ -23,8 +23,6 @@ from feedrun.maths.exponential_features import Exponentials
 from feedrun.maths.quadrature import Rule
 from feedrun.papers.slay import theory
 
-FeatureMap = Callable[[Float[Array, "T D"]], Float[Array, "T M"]]
-
 
 class One(NamedTuple):
     """The single feature 1: the factor of a product that has only the other one."""

@@ -1,29 +1,20 @@
-"""What all figures of SLAY share: canvas, colours, names in words, error bars."""
+"""What all figures of SLAY share: names in words, how mechanisms look, error bars."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from feedrun.maths import stats
-
-BLUE, ORANGE, GREEN, SKY, RED, PINK = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#56B4E9",
-    "#D55E00",
-    "#CC79A7",
-)
-"""Okabe and Ito's colours, told apart by colour-blind readers."""
+from feedrun.plotting import BLUE, GREEN, ORANGE, PINK, RED, SKY
 
 COLOURS = (BLUE, RED, GREEN, ORANGE, PINK, SKY)
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
 WORDS = {
-    "slay": "SLAY (anchors)",
+    "slay": "SLAY",
+    "slay_class": "SLAY, its code's default",
     "slay_debiased": "SLAY, debiased anchors",
     "slay_nystroem": "SLAY, Nyström",
     "slay_tensor_sketch": "SLAY, TensorSketch",
@@ -50,7 +41,30 @@ WORDS = {
     "spherical_softmax": "spherical softmax $e^x$",
     "softmax": "softmax",
     "yat": "exact spherical Yat",
+    "ours": "ours: exact near, square far",
 }
+
+LOOKS = {
+    "softmax": ("black", "o"),
+    "yat": (ORANGE, "D"),
+    "slay": (BLUE, "s"),
+    "slay_class": (BLUE, "h"),
+    "favor_relu": (PINK, "^"),
+    "favor": ("#882255", ">"),
+    "elu": (SKY, "v"),
+    "window_square": (GREEN, "P"),
+    "hybrid": (GREEN, "p"),
+    "ours": (GREEN, "P"),
+    "square": (RED, "X"),
+    "cosformer": ("#B8A000", "<"),
+    "hadamard": ("#8C564B", "H"),
+    "uniform": ("0.6", "*"),
+    "laplace": ("#6A51A3", "d"),
+    "hybrid_slay": (SKY, "p"),
+}
+"""Colour and marker of a mechanism, the same in all figures in which each has its own."""
+
+OTHER = ("0.35", "d")
 
 
 def words(name: str) -> str:
@@ -58,11 +72,16 @@ def words(name: str) -> str:
     return WORDS.get(name, name)
 
 
-def canvas(width: float, height: float) -> Figure:
-    """An empty figure in inches, drawn without pyplot."""
-    fig = Figure(figsize=(width, height), dpi=110, layout="constrained")
-    FigureCanvasAgg(fig)
-    return fig
+def title(label: str) -> str:
+    """The same with a budget: "slay@256" is SLAY with 256 features."""
+    name, _, budget = label.partition("@")
+    return words(name) + (f", {budget} features" if budget else "")
+
+
+def look(label: str) -> dict[str, Any]:
+    """Colour and marker of a mechanism."""
+    colour, marker = LOOKS.get(label.partition("@")[0], OTHER)
+    return {"color": colour, "marker": marker}
 
 
 def intervals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -80,12 +99,22 @@ def below(fig: Figure, axis: Any, columns: int) -> None:
     )
 
 
+def mechanisms(ax: Any, x: np.ndarray, rows: np.ndarray, names: Sequence[str]) -> None:
+    """A line with error bars for each row (N, R) of repeats of a mechanism."""
+    for values, name in zip(rows, names, strict=True):
+        _line(ax, x, values, label=words(name), **look(name))
+
+
 def lines(ax: Any, x: np.ndarray, rows: np.ndarray, labels: Sequence[str]) -> None:
-    """A line with error bars for each row (N, R) of repeats, told apart by colour and marker."""
-    for i, (values, label) in enumerate(zip(rows, labels, strict=True)):
-        means, bars = intervals(values)
-        style = {"color": COLOURS[i % 6], "marker": MARKERS[i % 6], "markersize": 5, "capsize": 2}
-        ax.errorbar(x, means, yerr=bars, label=label, linewidth=1.5, **style)
+    """The same for rows of anything else, told apart by colour and marker."""
+    styles = zip(rows, labels, COLOURS, MARKERS, strict=False)
+    for values, label, colour, marker in styles:
+        _line(ax, x, values, label=label, color=colour, marker=marker)
+
+
+def _line(ax, x, values, **style):
+    means, bars = intervals(values)
+    ax.errorbar(x, means, yerr=bars, markersize=5, capsize=2, linewidth=1.5, **style)
 
 
 def dots(ax: Any, at: np.ndarray, values: np.ndarray, edge: float, **style: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from feedrun import train
+from feedrun import train, tuning
 from feedrun.experiment import Journal
 from feedrun.models import mixing
 from feedrun.papers.slay import asked, compared
@@ -94,7 +94,7 @@ def _one(key, mechanism: Mechanism, names, which: int, sizes: Sizes, journal: Jo
     def start(keys):
         return compared.starts(keys, loss.decoder, compared.drawing(mechanism, **shape))
 
-    tuned = compared.tuned_fit(
+    tuned = tuning.tuned_fit(
         fit_key,
         sizes.rates,
         start=start,
@@ -125,8 +125,3 @@ def _sampler(names: Sequence[str], sizes: Sizes, factor: int) -> asked.Sampler:
     length = factor * sizes.length
     tasks = tuple(recall.task(name, length) for name in names)
     return asked.Sampler(tasks, length, sizes.batch)
-
-
-def share_guessed() -> float:
-    """What a guess gets right: one value of as many as there are (of `duplicate`, a key)."""
-    return 1 / recall.VALUES

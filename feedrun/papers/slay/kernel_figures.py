@@ -8,18 +8,16 @@ from matplotlib.figure import Figure
 from feedrun.experiment import Result
 from feedrun.papers.slay import ablation, identities, needle, theory
 from feedrun.papers.slay.figures import (
-    BLUE,
     COLOURS,
-    GREEN,
-    ORANGE,
-    RED,
     below,
     beyond,
-    canvas,
     dots,
     lines,
+    look,
+    mechanisms,
     words,
 )
+from feedrun.plotting import BLUE, ORANGE, RED, canvas
 
 KINDS = ("Gaussian data", "correlated data")
 TARGETS = ("against exact spherical Yat attention", "against softmax attention")
@@ -29,6 +27,9 @@ EDGE = 1.3
 DASHES = ("--", ":", "-.", (0, (5, 1)), (0, (1, 3)))
 FLAT = ("uniform", "anchor_limit", "square", "hybrid", "window_square")
 """Mechanisms without a budget to sweep, drawn as lines."""
+
+SHOWN_AS = {"anchor_limit": "slay"}
+"""Limits in the colour of what tends to them."""
 
 
 def kernel(result: Result) -> dict[str, Any]:
@@ -61,6 +62,7 @@ def peak(eps: float) -> Figure:
         ax.plot(shown(x), limit, "--", color="0.5", label="limit of SLAY's anchors, over 3")
         ax.grid(alpha=0.25)
     wide.set(xlim=(-1, 1), ylim=(0, 4), xlabel="cosine $x$", ylabel="kernel (no unit)")
+    near.set_ylabel("kernel (no unit)")
     near.set(xscale="log", yscale="log", xlabel="$1 - x$", xlim=(1, 1e-5), ylim=(1e-2, 5e3))
     below(fig, wide, 6)
     fig.suptitle(
@@ -102,11 +104,11 @@ def in_a_haystack(eps: float, arrays) -> Figure:
         "anchor_limit": "limit of SLAY, two nodes",
         "uniform": "uniform",
     }
-    colours = {"yat": "black", "softmax": BLUE, "quadrature": GREEN, "anchor_limit": RED}
     weigh = needle.kernels(eps, d)
     for name, label in names.items():
         shares = needle.mass(weigh[name], x, dimension=d, others=others)
-        ax.plot(1 - x, shares, color=colours.get(name, "0.5"), linewidth=1.8, label=label)
+        colour = {"quadrature": RED}.get(name) or look(SHOWN_AS.get(name, name))["color"]
+        ax.plot(1 - x, shares, color=colour, linewidth=1.8, label=label)
     ax.set(xscale="log", yscale="log", xlim=(1, 1e-4), ylim=(5e-5, 1.2))
     ax.set(xlabel="$1 - x$, $x$ the cosine of query and key", ylabel="share of the attention")
     ax.grid(alpha=0.25)
@@ -148,7 +150,7 @@ def by_budget(arrays) -> Figure:
     axes = fig.subplots(1, 2, sharey=True)
     for n, ax in enumerate(axes):
         rows = arrays["swept_errors"][:, order, 0, n]
-        lines(ax, features, rows, [words(str(name)) for name in arrays["swept"]])
+        mechanisms(ax, features, rows, [str(name) for name in arrays["swept"]])
         flat = [name for name in FLAT if name in labels]
         for name, dash in zip(flat, DASHES, strict=False):
             level = values[labels.index(name), 0, 0, n].mean()

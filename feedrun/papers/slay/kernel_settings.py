@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from feedrun.choices import one_of
 from feedrun.experiment import Config
 from feedrun.papers.slay import fidelity
 from feedrun.papers.slay.attends import ATTENDS, KERNELS, SIGNED, Sizes
@@ -12,22 +13,10 @@ Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0)]
 
 
-def _one_of(*known: str) -> AfterValidator:
-    """Names of a table, told apart from everything else before work starts."""
-
-    def check(name: str) -> str:
-        if name not in known:
-            raise ValueError(f"{name} is none of {', '.join(known)}")
-        return name
-
-    return AfterValidator(check)
-
-
-Attention = Annotated[str, _one_of(*ATTENDS, *fidelity.LIMITS)]
-Scored = Annotated[str, _one_of("yat", "yat_raw", *KERNELS)]
-Positively = Annotated[
-    str, _one_of("softmax", "yat", "yat_raw", *(n for n in KERNELS if n not in SIGNED))
-]
+Attention = Annotated[str, one_of([*ATTENDS, *fidelity.LIMITS], "mechanism")]
+Scored = Annotated[str, one_of(["yat", "yat_raw", *KERNELS], "mechanism")]
+POSITIVE = ["softmax", "yat", "yat_raw", *(n for n in KERNELS if n not in SIGNED)]
+Positively = Annotated[str, one_of(POSITIVE, "mechanism without negative scores")]
 
 
 class Budget(Config):

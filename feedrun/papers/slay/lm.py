@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field, model_validator
 
-from feedrun import train
+from feedrun import train, tuning
 from feedrun.experiment import Config, Experiment, Journal, Result
 from feedrun.models import mixing
 from feedrun.papers.slay import compared, decoding, harder
@@ -117,7 +117,7 @@ def run(cfg: LanguageModel, key, journal: Journal) -> Result:
     return Result(summary, arrays, notes)
 
 
-def trained(cfg: LanguageModel, key, mechanism: Mechanism, corpus, journal) -> compared.Tuned:
+def trained(cfg: LanguageModel, key, mechanism: Mechanism, corpus, journal) -> tuning.Tuned:
     """Networks at the rate that is best on the validation part."""
     t, net = cfg.training, decoder(cfg.context, cfg.width, cfg.heads, cfg.layers)
     stream = Windows(t.batch, cfg.context).stream(corpus.train)
@@ -129,7 +129,7 @@ def trained(cfg: LanguageModel, key, mechanism: Mechanism, corpus, journal) -> c
             keys, params, loss, stream, optimizer, opt_state=opt_state, journal=journal, **options
         )
 
-    return compared.tuned_fit(
+    return tuning.tuned_fit(
         key,
         t.rates,
         start=lambda keys: compared.starts(keys, net, _drawing(cfg, mechanism)),

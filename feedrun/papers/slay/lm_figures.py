@@ -6,9 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
-from feedrun.papers.slay.synthetic_figures import TITLES, canvas, look
-
-NAMES = TITLES | {"ours": "ours: exact near, square far"}
+from feedrun.papers.slay.figures import look, words
+from feedrun.plotting import canvas
 
 
 def figures(result: Result) -> dict[str, Any]:
@@ -27,7 +26,7 @@ def losses(arrays) -> Figure:
         mean = found[j].mean()
         ax.plot([mean, mean], [row - 0.3, row + 0.3], color="black", linewidth=1.2)
     ax.axvline(arrays["controls"][1], color="0.5", linestyle="--", label="bigram frequencies")
-    ax.set_yticks(np.arange(len(labels)), [str(NAMES.get(labels[j], labels[j])) for j in order])
+    ax.set_yticks(np.arange(len(labels)), [words(labels[j]) for j in order])
     ax.set(
         xlabel="test loss in nats a byte (dots: seeds, bars: means)", ylim=(-0.6, len(labels) - 0.4)
     )
@@ -47,7 +46,7 @@ def learning(arrays) -> Figure:
         style, colour = look(label), look(label)["color"]
         low, high = curves[j].min(axis=1), curves[j].max(axis=1)
         ax.fill_between(read, low, high, alpha=0.2, linewidth=0, color=colour)
-        ax.plot(read, curves[j].mean(axis=1), label=NAMES.get(label, label), markersize=3, **style)
+        ax.plot(read, curves[j].mean(axis=1), label=words(label), markersize=3, **style)
     ax.axhline(arrays["controls"][1], color="0.5", linestyle="--", label="bigram frequencies")
     ax.set(xlabel="bytes read in training (millions)", ylabel="training loss in nats a byte")
     ax.set_ylim(top=min(ax.get_ylim()[1], float(arrays["controls"][0]) + 0.2))

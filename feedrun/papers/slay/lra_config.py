@@ -1,11 +1,10 @@
 """Settings of slay_lra: five tasks' sizes, of which those of the chosen task count."""
 
-import difflib
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
+from feedrun.choices import one_of
 from feedrun.experiment import Config, Elsewhere
 from feedrun.models.classifier import Pool
 from feedrun.papers.slay.attends import ATTENDS, SIGNED
@@ -23,19 +22,6 @@ Kernels whose denominators may be negative are left out: they do not train.
 """
 
 
-def _known(names: Sequence[str]):
-    """A check that a word, or each of a list, is one of `names`; else the nearest is named."""
-
-    def check(given: Any) -> Any:
-        for word in given if isinstance(given, list) else [given]:
-            if word not in names:
-                near = difflib.get_close_matches(str(word), names, 1, 0.0)[0]
-                raise ValueError(f"there is no {word}: did you mean {near}? ({', '.join(names)})")
-        return given
-
-    return check
-
-
 def _listed(given: Any) -> Any:
     return given if isinstance(given, list) else [given]
 
@@ -44,12 +30,12 @@ Count = Annotated[int, Field(gt=0)]
 Natural = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Name = Annotated[str, BeforeValidator(_known(NAMES))]
+Name = Annotated[str, one_of(NAMES, "attention")]
 Names = Annotated[
     list[str],
     Field(min_length=1),
     BeforeValidator(_listed),
-    BeforeValidator(_known(NAMES)),
+    one_of(NAMES, "attention"),
     PlainSerializer(lambda names: names[0] if len(names) == 1 else names),
 ]
 """One name or several; a single one stays a word in records and tables."""
@@ -109,7 +95,7 @@ class Task(Config):
 class LongRange(Config):
     """Settings of slay_lra; of the five tasks' sizes those of `task` count."""
 
-    task: Annotated[str, BeforeValidator(_known(TASKS))]
+    task: Annotated[str, one_of(TASKS, "task")]
     attends: Names
     ours: Name
     chunk: Count

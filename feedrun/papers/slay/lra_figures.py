@@ -4,44 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
-
-LABELS = {
-    "softmax": "softmax",
-    "yat": "exact spherical Yat",
-    "slay": "SLAY, as published",
-    "slay_class": "SLAY, code's default",
-    "hybrid": "exact in chunk + exact square",
-    "window_square": "exact in window + exact square",
-    "square": "exact square",
-    "favor_relu": "Performer, ReLU",
-    "favor": "FAVOR+",
-    "cosformer": "cosFormer",
-    "elu": "ELU + 1",
-    "uniform": "uniform (control)",
-}
-
-COLOURS = {
-    "softmax": "black",
-    "yat": "#0072B2",
-    "slay": "#D55E00",
-    "slay_class": "#D55E00",
-    "hybrid": "#009E73",
-    "window_square": "#009E73",
-    "square": "#56B4E9",
-    "favor_relu": "#CC79A7",
-    "favor": "#CC79A7",
-    "cosformer": "#E69F00",
-    "elu": "#E69F00",
-    "uniform": "0.55",
-}
-"""Okabe and Ito's; the second of two relatives is dashed."""
-
-DASHED = {"slay_class", "favor", "elu", "uniform", "hybrid_prf", "hybrid_slay"}
-OTHER = "0.35"
+from feedrun.papers.slay.figures import WORDS, look, words
+from feedrun.plotting import canvas
 
 TASKS = {
     "listops": "ListOps",
@@ -75,12 +42,12 @@ def by_task(results: Sequence[tuple[Any, Result]]) -> dict[str, Any]:
 def accuracy(arrays) -> Figure:
     """Test accuracy: every seed a dot, their mean a line, the majority class dashed."""
     names, values = _names(arrays), arrays["accuracy"]
-    fig = _canvas(7, 0.9 + 0.36 * len(names))
+    fig = canvas(7, 0.9 + 0.36 * len(names))
     ax = fig.subplots()
     for place, (name, seeds) in enumerate(zip(names, values, strict=True)):
         _seeds(ax, seeds, place, _colour(name))
     ax.axvline(float(arrays["majority"]), color="0.3", linestyle="--", linewidth=1)
-    ax.set_yticks(range(len(names)), [_label(name) for name in names])
+    ax.set_yticks(range(len(names)), [words(name) for name in names])
     ax.set(
         ylim=(len(names) - 0.4, -0.6), xlabel="test accuracy (dots: seeds; dashed: majority class)"
     )
@@ -91,16 +58,16 @@ def accuracy(arrays) -> Figure:
 
 def curves(arrays) -> Figure:
     """Training loss and validation accuracy over steps: mean and range of the seeds."""
-    fig = _canvas(10, 4.6)
+    fig = canvas(10, 4.6)
     axes = fig.subplots(1, 2)
     titles = {0: "training loss (cross-entropy, nats)", 2: "validation accuracy"}
     for ax, (column, title) in zip(axes, titles.items(), strict=True):
         for name, rows in zip(_names(arrays), arrays["curves"][:, :, column], strict=True):
-            x, style = arrays["steps"], {"color": _colour(name), "linestyle": _style(name)}
+            x, style = arrays["steps"], {"color": _colour(name)}
             ax.fill_between(
                 x, rows.min(1), rows.max(1), color=style["color"], alpha=0.12, linewidth=0
             )
-            ax.plot(x, rows.mean(axis=1), linewidth=1.6, label=_label(name), **style)
+            ax.plot(x, rows.mean(axis=1), linewidth=1.6, label=words(name), **style)
         ax.set(xlabel="training step", ylabel=title)
         ax.grid(alpha=0.25)
     axes[1].axhline(float(arrays["majority"]), color="0.3", linestyle="--", linewidth=1)
@@ -118,7 +85,7 @@ def cost(arrays) -> Figure:
     rows = zip(
         _names(arrays), arrays["speed"], arrays["memory"], arrays["accuracy"].mean(1), strict=True
     )
-    fig = _canvas(8.5, 5.0)
+    fig = canvas(8.5, 5.0)
     ax = fig.subplots()
     _bubbles(ax, [(name, *map(float, row)) for name, *row in rows])
     ax.axhline(float(arrays["majority"]), color="0.3", linestyle="--", linewidth=1)
@@ -131,13 +98,13 @@ def attention(arrays) -> Figure:
     """Weights of the sharpest head of every layer on one test sequence."""
     names = [name for name in _names(arrays) if f"map_{name}" in arrays]
     maps = [arrays[f"map_{name}"] for name in names]
-    fig = _canvas(3.1 * len(names) + 0.6, 3.0 * len(maps[0]) + 0.7)
+    fig = canvas(3.1 * len(names) + 0.6, 3.0 * len(maps[0]) + 0.7)
     axes = fig.subplots(len(maps[0]), len(names), squeeze=False, sharex=True, sharey=True)
     for column, (name, layers) in enumerate(zip(names, maps, strict=True)):
         for layer, weights in enumerate(layers):
             ax = axes[layer, column]
             image = ax.imshow(np.sqrt(np.maximum(weights, 0)), cmap="magma", vmin=0, vmax=1)
-            ax.set_title(f"{_label(name)}, layer {layer + 1}", fontsize=9)
+            ax.set_title(f"{words(name)}, layer {layer + 1}", fontsize=9)
         axes[-1, column].set_xlabel("key position")
     for row in axes:
         row[0].set_ylabel("query position")
@@ -152,7 +119,7 @@ def attention(arrays) -> Figure:
 def tasks(table) -> Figure:
     """Accuracy of every mechanism, a panel a task."""
     names, columns = _in_order(table)
-    fig = _canvas(2.3 * len(columns) + 2.2, 1.0 + 0.34 * len(names))
+    fig = canvas(2.3 * len(columns) + 2.2, 1.0 + 0.34 * len(names))
     axes = fig.subplots(1, len(columns), sharey=True)
     for ax, task in zip(axes, columns, strict=True):
         for place, name in enumerate(names):
@@ -161,7 +128,7 @@ def tasks(table) -> Figure:
                 ax.axvline(found[0]["majority"], color="0.3", linestyle="--", linewidth=1)
         ax.set(title=TASKS[task], ylim=(len(names) - 0.4, -0.6))
         ax.grid(alpha=0.25, axis="x")
-    axes[0].set_yticks(range(len(names)), [_label(name) for name in names])
+    axes[0].set_yticks(range(len(names)), [words(name) for name in names])
     fig.supxlabel("test accuracy (dots: seeds; dashed: majority class)", fontsize=10)
     return fig
 
@@ -170,7 +137,7 @@ def mean_cost(table) -> Figure:
     """Accuracy over majority against speed, means over the tasks that every mechanism has."""
     names, columns = _in_order(table)
     shared = [task for task in columns if all((task, name) in table for name in names)]
-    fig = _canvas(7.5, 4.8)
+    fig = canvas(7.5, 4.8)
     ax = fig.subplots()
     rows = []
     for name in names:
@@ -198,9 +165,9 @@ def _table(results) -> dict[tuple[str, str], list[dict[str, Any]]]:
 
 
 def _in_order(table) -> tuple[list[str], list[str]]:
-    """Mechanisms as LABELS lists them, then others; tasks as the benchmark lists them."""
+    """Mechanisms as WORDS lists them, then others; tasks as the benchmark lists them."""
     names = {name for _, name in table}
-    known = [name for name in LABELS if name in names]
+    known = [name for name in WORDS if name in names]
     columns = [task for task in TASKS if any(t == task for t, _ in table)]
     return known + sorted(names - set(known)), columns
 
@@ -211,7 +178,7 @@ def _bubbles(ax, rows) -> None:
     for name, speed, memory, height in rows:
         area = SMALLEST + (LARGEST - SMALLEST) * memory / most
         ax.scatter(speed, height, s=area, color=_colour(name), alpha=0.55, linewidths=0)
-        ax.scatter([], [], s=60, color=_colour(name), alpha=0.55, linewidths=0, label=_label(name))
+        ax.scatter([], [], s=60, color=_colour(name), alpha=0.55, linewidths=0, label=words(name))
     speeds = [speed for _, speed, _, _ in rows]
     ax.set(xscale="log", xlim=(min(speeds) / 1.5, max(speeds) * 1.5))
     ax.set_xlabel(f"tokens per second in training, one model (largest bubble: {most:.0f} MiB)")
@@ -225,12 +192,6 @@ def _seeds(ax, values, place: int, colour: str) -> None:
     ax.plot([values.mean()] * 2, [place - 0.28, place + 0.28], color=colour, linewidth=2.2)
 
 
-def _canvas(width, height) -> Figure:
-    fig = Figure(figsize=(width, height), dpi=110, layout="constrained")
-    FigureCanvasAgg(fig)
-    return fig
-
-
 def _names(arrays) -> list[str]:
     return [str(name) for name in arrays["names"]]
 
@@ -239,13 +200,5 @@ def _task(arrays) -> str:
     return TASKS[str(arrays["task"])]
 
 
-def _label(name: str) -> str:
-    return LABELS.get(name, name)
-
-
 def _colour(name: str) -> str:
-    return COLOURS.get(name, OTHER)
-
-
-def _style(name: str) -> str:
-    return "--" if name in DASHED else "-"
+    return look(name)["color"]

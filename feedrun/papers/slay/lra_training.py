@@ -16,6 +16,7 @@ from feedrun import train
 from feedrun.experiment import Journal
 from feedrun.models.classifier import Classifier
 from feedrun.tasks.sequences import Sequences
+from feedrun.tuning import remembering
 
 CURVES = ("train/loss", "train/accuracy", "valid/accuracy")
 CLIP = 1.0
@@ -91,31 +92,12 @@ def trained(
         program.optimizer,
         steps=steps,
         log_every=log_every,
-        journal=remembering(journal, history, log_every=log_every),
+        journal=remembering(journal, history, CURVES, log_every=log_every),
         evaluate=lambda params: {"valid/accuracy": program.accuracy(params, valid)},
         opt_state=start(params, jnp.asarray(rates, jnp.float32)),
         repeats=len(rates),
     )
     return Trained(params, history)
-
-
-def remembering(journal: Journal, history: np.ndarray, *, log_every: int) -> Journal:
-    """The journal, which also writes its CURVES to `history`, kept and restored with the state."""
-
-    def log(step, row):
-        history[-(-step // log_every) - 1] = [row[name] for name in CURVES]
-        journal.log(step, row)
-
-    def save(step, state, final=False):
-        return journal.save(step, (state, history), final=final)
-
-    def restore(like):
-        if (found := journal.restore((like, history))) is None:
-            return None
-        step, (state, history[:]) = found
-        return step, state
-
-    return journal._replace(log=log, save=save, restore=restore)
 
 
 @jax.jit

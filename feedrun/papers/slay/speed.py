@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from feedrun import machine
+from feedrun.choices import one_of
 from feedrun.experiment import Config, Experiment, Journal, Result
 from feedrun.papers.slay import speed_claims, speed_fidelity, speed_figures, speed_layer
 from feedrun.papers.slay import speed_measures as measures
@@ -21,7 +22,7 @@ from feedrun.papers.slay.speed_layer import VARIANTS, Program
 
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0)]
-Name = Annotated[str, Field(pattern=f"^({'|'.join(VARIANTS)})$")]
+Name = Annotated[str, one_of(VARIANTS, "mechanism")]
 
 LEAST = 0.02
 """Seconds a timing lasts at least; shorter calls are repeated."""

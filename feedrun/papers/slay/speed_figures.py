@@ -3,17 +3,17 @@
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
+from feedrun.papers.slay.figures import look
 from feedrun.papers.slay.speed_layer import VARIANTS
 from feedrun.papers.slay.speed_measures import slope
+from feedrun.plotting import canvas
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's, told apart by colour-blind readers; marks tell apart those of one colour."""
+FILLS = ("full", "none", "left", "bottom", "top", "right")
+"""How the marks of variants of one mechanism are filled."""
 
-MARKS = "os^Dv"
 LABELS = {
     "slay": "SLAY, m = 256",
     "slay_512": "SLAY, m = 512",
@@ -54,7 +54,7 @@ def figures(result: Result) -> dict[str, Any]:
 
 def time_of_length(arrays) -> Figure:
     """Milliseconds over tokens, forward and with the gradient; slopes in the legend's place."""
-    fig = _canvas(11, 5.6)
+    fig = canvas(11, 5.6)
     axes = fig.subplots(1, 2, sharey=True)
     for ax, name, title in zip(axes, ("forward", "training"), ("forward", "forward and backward"),
                                strict=True):  # fmt: skip
@@ -75,7 +75,7 @@ def time_of_length(arrays) -> Figure:
 
 def memory(arrays) -> Figure:
     """Temporary memory over tokens, forward and with the gradient."""
-    fig = _canvas(11, 5.6)
+    fig = canvas(11, 5.6)
     axes = fig.subplots(1, 2, sharey=True)
     for ax, name, title in zip(axes, ("forward", "training"), ("forward", "forward and backward"),
                                strict=True):  # fmt: skip
@@ -89,7 +89,7 @@ def memory(arrays) -> Figure:
 
 def throughput(arrays) -> Figure:
     """Tokens a second over tokens, causal and bidirectional."""
-    fig = _canvas(11, 5.6)
+    fig = canvas(11, 5.6)
     axes = fig.subplots(1, 2, sharey=True)
     for ax, name, title in zip(axes, ("forward", "bidirectional"), ("causal", "bidirectional"),
                                strict=True):  # fmt: skip
@@ -104,7 +104,7 @@ def throughput(arrays) -> Figure:
 
 def error_and_state(arrays) -> Figure:
     """Distance to exact attention over the numbers that decoding keeps, at the shortest length."""
-    fig = _canvas(11, 5.2)
+    fig = canvas(11, 5.2)
     axes = fig.subplots(1, 2)
     names, states = arrays["fidelity_mechanisms"], arrays["states"][:, 1]
     length = arrays["fidelity_lengths"][0]
@@ -129,17 +129,24 @@ def _median(seconds):
 
 
 def _look(name) -> dict[str, Any]:
-    """Colour, mark and label of a mechanism, the same in every figure."""
-    place = list(LABELS).index(name) if name in LABELS else list(VARIANTS).index(name)
-    quadratic = VARIANTS[str(name)].order == 2
+    """Colour, mark and label of a variant: those of its mechanism, filled in its own way."""
+    name = str(name)
+    kin = [other for other in VARIANTS if _family(other) == _family(name)]
+    quadratic = VARIANTS[name].order == 2
     return {
-        "color": COLOURS[place % len(COLOURS)],
-        "marker": MARKS[place // len(COLOURS)],
+        **look(_family(name)),
+        "fillstyle": FILLS[kin.index(name) % len(FILLS)],
         "linestyle": "--" if quadratic else "-",
         "markersize": 5,
         "linewidth": 1.4,
-        "label": LABELS.get(str(name), str(name)),
+        "label": LABELS.get(name, name),
     }
+
+
+def _family(name: str) -> str:
+    """The mechanism of a variant, softmax and exact Yat whatever they keep in memory."""
+    attend = VARIANTS[name].attend
+    return next((word for word in ("softmax", "yat") if attend.startswith(word)), attend)
 
 
 def _axes(ax, title: str, ylabel: str) -> None:
@@ -147,13 +154,6 @@ def _axes(ax, title: str, ylabel: str) -> None:
     ax.set_xscale("log", base=2)
     ax.xaxis.set_major_formatter(lambda x, _: f"{x / 1024:g}k" if x >= 1024 else f"{x:g}")
     ax.grid(alpha=0.25)
-
-
-def _canvas(width, height) -> Figure:
-    """An empty figure in inches, drawn without pyplot."""
-    fig = Figure(figsize=(width, height), dpi=110, layout="constrained")
-    FigureCanvasAgg(fig)
-    return fig
 
 
 def _legend(fig: Figure, title: str) -> None:

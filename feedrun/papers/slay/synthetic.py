@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from pydantic import Field, model_validator
 
+from feedrun.choices import known
 from feedrun.experiment import Config, Experiment, Journal, Result
 from feedrun.papers.slay import harder, levels, suite
 from feedrun.papers.slay.compared import Count, Mechanism, Positive, chosen
@@ -63,8 +64,8 @@ class Synthetic(Config):
     def _fits_together(self):
         for part, tasks in ((self.suite, TASKS), (self.harder, recall.TASKS)):
             chosen(self.mechanisms, [*part.compared, self.ours])
-            if unknown := [name for name in part.tasks if name not in tasks]:
-                raise ValueError(f"no task {unknown[0]!r}: there are {', '.join(tasks)}")
+            for name in part.tasks:
+                known(name, tasks, "task")
         for name in self.harder.tasks:
             recall.task(name, self.harder.length * max(self.harder.factors))
         if self.harder.width % self.harder.heads:

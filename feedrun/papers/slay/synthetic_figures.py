@@ -3,38 +3,11 @@
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
-
-LOOKS = {
-    "softmax": ("#000000", "o"),
-    "yat": ("#E69F00", "D"),
-    "slay": ("#0072B2", "s"),
-    "favor_relu": ("#CC79A7", "^"),
-    "favor": ("#882255", ">"),
-    "elu": ("#56B4E9", "v"),
-    "ours": ("#009E73", "P"),
-    "square": ("#D55E00", "X"),
-    "cosformer": ("#B8A000", "<"),
-    "uniform": ("#999999", "*"),
-}
-"""Colour (Okabe and Ito's, then two more) and marker of a mechanism, the same in every figure."""
-
-TITLES = {
-    "softmax": "softmax",
-    "yat": "exact spherical Yat",
-    "slay": "SLAY",
-    "favor_relu": "Performer-ReLU",
-    "favor": "FAVOR+",
-    "elu": "ELU+1",
-    "hybrid": "ours: exact near, square far",
-    "window_square": "ours: exact window, square far",
-    "square": "exact square",
-    "cosformer": "cosFormer",
-    "uniform": "uniform",
-}
+from feedrun.papers.slay.figures import look, title
+from feedrun.plotting import canvas
 
 
 def figures(result: Result) -> dict[str, Any]:
@@ -43,25 +16,6 @@ def figures(result: Result) -> dict[str, Any]:
     if "harder_accuracy" in result.arrays:
         drawn["harder"] = harder(result.arrays)
     return drawn
-
-
-def title(label: str) -> str:
-    """What a mechanism of the config is called: "slay@256" is SLAY with 256 features."""
-    name, _, budget = label.partition("@")
-    return TITLES.get(name, name) + (f", {budget} features" if budget else "")
-
-
-def look(label: str) -> dict[str, Any]:
-    """Colour and marker; what has none of its own is one of ours."""
-    colour, marker = LOOKS.get(label.partition("@")[0], LOOKS["ours"])
-    return {"color": colour, "marker": marker}
-
-
-def canvas(width, height) -> Figure:
-    """An empty figure in inches, drawn without pyplot."""
-    fig = Figure(figsize=(width, height), dpi=110, layout="constrained")
-    FigureCanvasAgg(fig)
-    return fig
 
 
 def suite(arrays) -> Figure:

@@ -142,21 +142,6 @@ def best_allocation(rule: Rule, x: float) -> Float[np.ndarray, "R"]:
     return wanted / wanted.sum()
 
 
-def anchor_variance(dimension: int) -> float:
-    """Variance over squared mean of one anchor at x = 0: 9 d (d + 2) / ((d + 4)(d + 6)) - 1."""
-    d = dimension
-    return 9 * d * (d + 2) / ((d + 4) * (d + 6)) - 1
-
-
-def maclaurin_variance(
-    u: Float[Array, "D"], v: Float[Array, "D"], *, gaussian: bool
-) -> Float[Array, ""]:
-    """Variance of one random Maclaurin feature for (u . v)^2."""
-    x = u @ v
-    once = 1 + 2 * x**2 - (0 if gaussian else 2 * jnp.sum(u**2 * v**2))
-    return once**2 - x**4
-
-
 def kernel_attention(
     scores: Float[Array, "T S"],
     v: Float[Array, "S E"],

@@ -4,23 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
 from feedrun.papers.ssm_icl.checks_tables import SCALARS
 from feedrun.papers.ssm_icl.regression import NOISE
+from feedrun.plotting import BLUE, GREEN, ORANGE, PINK, RED, SKY, canvas
 
-BLUE, ORANGE, GREEN, SKY, RED, PINK, GREY = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#56B4E9",
-    "#D55E00",
-    "#CC79A7",
-    "0.45",
-)
-"""Okabe and Ito's colours, told apart by colour-blind readers."""
+GREY = "0.45"
 
 COLOURED = {
     "bayes": ("Bayes, $\\rho$ known", BLUE, "-"),
@@ -55,10 +46,9 @@ def all_figures(result: Result) -> dict[str, Any]:
     }
 
 
-def canvas(width, height, *, columns: int = 1, **shared: Any):
-    """A figure in inches, drawn without pyplot, and its row of axes."""
-    fig = Figure(figsize=(width, height), dpi=110, layout="constrained")
-    FigureCanvasAgg(fig)
+def row(width, height, *, columns: int = 1, **shared: Any):
+    """A figure in inches and its row of axes."""
+    fig = canvas(width, height)
     axes = fig.subplots(1, columns, squeeze=False, **shared)[0]
     for ax in axes:
         ax.grid(alpha=0.25)
@@ -92,7 +82,7 @@ def legend(fig: Figure, axes, *, columns: int) -> None:
 
 def risk_by_context(arrays) -> Figure:
     """CNR: risk over pairs in context at three correlations."""
-    fig, axes = canvas(10, 4.4, columns=3, sharey=True)
+    fig, axes = row(10, 4.4, columns=3, sharey=True)
     for ax, rho in zip(axes, (0.0, 0.5, 0.9), strict=True):
         for name, (label, colour, style) in COLOURED.items():
             values = arrays[f"cnr_{rho:g}_{name}"]
@@ -116,7 +106,7 @@ def risk_by_context(arrays) -> Figure:
 
 def drifting_weights(arrays) -> Figure:
     """DR: risk over context at three rates of forgetting."""
-    fig, axes = canvas(10, 4, columns=3, sharey=True)
+    fig, axes = row(10, 4, columns=3, sharey=True)
     for ax, a in zip(axes, (1.0, 0.99, 0.95), strict=True):
         for name, (label, colour, style) in DRIFTING.items():
             values = arrays[f"dr_{a:g}_{name}"]
@@ -132,7 +122,7 @@ def drifting_weights(arrays) -> Figure:
 
 def risk_by_rho(arrays) -> Figure:
     """CNR at n = 40: exact risks over the correlation of the noise."""
-    fig, (ax,) = canvas(6.4, 4.6)
+    fig, (ax,) = row(6.4, 4.6)
     rhos = arrays["gap_rhos"]
     shown = {"ols": "ols", "ridge": "ridge", "one_step": "lsa", "proper": "proper"}
     for name, style in ({"bayes": "bayes"} | shown).items():
@@ -153,7 +143,7 @@ def risk_by_rho(arrays) -> Figure:
 
 def kalman_gain(arrays) -> Figure:
     """Gains over time and their limits; excess risk of using the limit from the start."""
-    fig, (ax, other) = canvas(10, 4.3, columns=2)
+    fig, (ax, other) = row(10, 4.3, columns=2)
     gain, steady = arrays["gain_scalar"][..., 0], arrays["steady_scalar"][:, 0]
     t = np.arange(1, gain.shape[1] + 1)
     colours = (BLUE, SKY, GREEN, ORANGE, RED)
@@ -177,7 +167,7 @@ def kalman_gain(arrays) -> Figure:
 
 def mixture(arrays) -> Figure:
     """LG4 and LG1: the price of not knowing the task; how many draws of a bank are left."""
-    fig, (ax, left, price) = canvas(12, 4.6, columns=3)
+    fig, (ax, left, price) = row(12, 4.6, columns=3)
     for size, colour in zip(arrays["lg4_banks"], _last(BANK_COLOURS, arrays), strict=True):
         values = arrays[f"lg4_excess_{size}"]
         n = np.arange(values.shape[1])
@@ -211,7 +201,7 @@ def _last(colours: Sequence[str], arrays) -> Sequence[str]:
 
 def markov(arrays) -> Figure:
     """MC: KL to the truth of the Bayes and of the unigram predictor, by alphabet."""
-    fig, (ax,) = canvas(6.4, 4.6)
+    fig, (ax,) = row(6.4, 4.6)
     for symbols, colour in zip(arrays["mc_alphabets"], CHAIN_COLOURS, strict=False):
         bayes, unigram = arrays[f"mc_{symbols}_bayes"], arrays[f"mc_{symbols}_unigram"]
         t = np.arange(bayes.shape[1])

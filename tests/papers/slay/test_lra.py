@@ -208,8 +208,8 @@ def test_the_paper_scale_is_the_benchmark_s():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"task": "listop"}, "there is no listop: did you mean listops"),
-        ({"attends": ["softmax", "sofmax"]}, "there is no sofmax: did you mean softmax"),
+        ({"task": "listop"}, "no task 'listop': did you mean listops"),
+        ({"attends": ["softmax", "sofmax"]}, "no attention 'sofmax': did you mean softmax"),
         ({"attends": ["slay", "slay"]}, "attends names one twice: slay, slay"),
         ({"ours": "hybird"}, "did you mean hybrid"),
         ({"text": {"model": {"heads": 3}}}, "model.qkv=32 is not a multiple of model.heads=3"),

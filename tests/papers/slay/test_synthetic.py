@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import feedrun
-from feedrun import streams
+from feedrun import streams, tuning
 from feedrun.experiment import silent_journal
 from feedrun.models import mixing
 from feedrun.papers.slay import asked, compared, levels, suite
@@ -138,7 +138,7 @@ def test_tuning_takes_the_rate_with_the_best_validation_score_and_fresh_seeds():
         seen.append((np.asarray(params).tolist(), jax.random.key_data(keys).tolist()))
         return opt_state.hyperparams["learning_rate"]
 
-    tuned = compared.tuned_fit(
+    tuned = tuning.tuned_fit(
         jax.random.key(0),
         [1e-3, 4e-3, 2e-3],
         start=lambda keys: jax.vmap(lambda key: jax.random.normal(key, ()))(keys),

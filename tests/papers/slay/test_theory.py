@@ -123,14 +123,14 @@ def test_kernel_attention_is_the_weighted_mean_of_what_is_seen():
     np.testing.assert_allclose(negative, -S @ v / 0.5, rtol=1e-10)
 
 
-@pytest.mark.parametrize("d,eps", [(16, 1e-2), (64, 1e-3)])
-def test_far_square_keeps_the_mean_and_explains_more_than_the_square(d, eps):
+@pytest.mark.parametrize(("d", "eps", "share"), [(16, 1e-2, 0.75), (64, 1e-3, 0.5)])
+def test_far_square_keeps_the_mean_and_explains_more_than_the_square(d, eps, share):
     w, shift = theory.far_square(d, eps)
     x = sphere.uniform(jax.random.key(0), (400_000, d))[:, 0]
     K, fitted, square = theory.spherical_yat(x, eps), w * (x + shift) ** 2, x**2 / (2 + eps)
     error = (K - fitted).std() / len(x) ** 0.5
     assert abs(float((K - fitted).mean())) < 4 * error
-    assert float(((K - fitted) ** 2).mean()) < 0.75 * float(((K - square) ** 2).mean())
+    assert float(((K - fitted) ** 2).mean()) < share * float(((K - square) ** 2).mean())
 
 
 def test_far_square_tends_to_the_square_in_high_dimension():

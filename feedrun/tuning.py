@@ -1,4 +1,4 @@
-"""Tuned training: a trial a learning rate, then seeds at the best; and curves that survive a kill."""
+"""Tuned training, a trial a rate and then seeds at the best; curves that survive a kill."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple

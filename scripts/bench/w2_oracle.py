@@ -119,7 +119,9 @@ def _dynamax(p: Problem, *, share: float) -> Callable[[], Any]:
             emission_weights=system.C,
             emission_covariance=system.R,
         )
-        return lgssm_filter(params, y).predicted_means @ system.C[0]
+        filtered = lgssm_filter(params, y).filtered_means  # predictions are not among its results
+        predicted = jnp.concatenate([system.mean[None], filtered[:-1] @ system.A.T])
+        return predicted @ system.C[0]
 
     run = jax.jit(lambda p: jax.vmap(one)(oracles.system(p.tasks), p.y))
     return lambda: run(p)

@@ -104,6 +104,7 @@ def test_a_worker_that_is_killed_costs_its_own_job_one_attempt(tmp_path):
     assert "SIGKILL" in json.loads(failure.read_text())["error"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_is_stopped_after_the_timeout(tmp_path):
     words = ("-m", *LAB, "trouble=none,hang", "launcher.timeout=8", "launcher.retries=0", "-q")
     code, out, err = feedrun(tmp_path, *words)
@@ -129,6 +130,7 @@ def test_ctrl_c_stops_the_workers_and_the_same_command_goes_on(tmp_path):
     assert [len(rows(record)) for record in records(tmp_path).values()] == [20, 20, 20]
 
 
+@pytest.mark.slow
 def test_killed_launcher_takes_its_workers_along_and_can_be_started_again(tmp_path):
     words = ("-m", *LAB, "pause=0.2", "seed=0,1", "-q")
     process = start(tmp_path, *words)
@@ -144,6 +146,7 @@ def test_killed_launcher_takes_its_workers_along_and_can_be_started_again(tmp_pa
     assert code == 0 and "2 jobs: 2 done" in out
 
 
+@pytest.mark.slow
 def test_two_sweeps_of_one_grid_share_its_work(tmp_path):
     words = ("-m", *LAB, "pause=0.1", "seed=range(4)", "launcher.workers=1")
     first, second = start(tmp_path, *words), start(tmp_path, *words)
@@ -156,6 +159,7 @@ def test_two_sweeps_of_one_grid_share_its_work(tmp_path):
         assert record.run["resumed"] == [] and len(rows(record)) == 20
 
 
+@pytest.mark.slow
 def test_full_disk_fails_the_jobs_and_nothing_else(tmp_path):
     limited = "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000));"
     limited += "os.execv(sys.argv[1], sys.argv[1:])"
@@ -303,6 +307,7 @@ def test_one_diverging_run_does_not_cost_the_rest_of_its_batch(tmp_path, here, c
     ]
 
 
+@pytest.mark.slow
 def test_killed_batch_resumes_together_to_the_uninterrupted_curves(tmp_path):
     words = ("-m", *LAB, "seed=range(3)", "batch=3", "-q")
     code, _, err = feedrun(tmp_path, *words, "trouble=die-once")

@@ -121,6 +121,7 @@ def test_batch_means_without_replacement_have_the_finite_population_covariance()
     np.testing.assert_allclose(jnp.cov(means.T, bias=True), expected, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_float32_stays_float32():
     factors, xs, _, _ = make("relu", "cross_entropy", dtype=jnp.float32)
     V = jnp.eye(30, dtype=jnp.float32)

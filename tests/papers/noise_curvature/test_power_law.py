@@ -58,7 +58,10 @@ def config(scale, **changes):
     return PowerLaw.model_validate({k: v for k, v in plain.items() if k not in RUN_KEYS} | changes)
 
 
-@pytest.fixture(scope="module", params=theory.LOSSES)
+OTHERS = [pytest.param(loss, marks=pytest.mark.slow) for loss in theory.LOSSES]
+
+
+@pytest.fixture(scope="module", params=["cross_entropy", *OTHERS[1:]])
 def run(request):
     """(loss, result); of softmax_mse in the last layer, which has fewer weights than directions."""
     cfg = config("smoke", loss=request.param)

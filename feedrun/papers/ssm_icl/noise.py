@@ -116,18 +116,22 @@ def planned(cfg: Noise) -> Iterator[tuple[Study, list[learners.Learner]]]:
 def theory(
     training: Training, keys: Keys, journal: Journal, *, sequences: int
 ) -> tuple[Standing, np.ndarray]:
-    """One layer of linear attention, trained and marked at CONTEXT pairs; its risks (R,)."""
+    """One layer of linear attention, trained and marked at CONTEXT pairs; its risks (R,).
+
+    Each is the exact risk of the best gradient step and the difference of the two excesses, which
+    is far less noisy than either.
+    """
     family = noise_theory.queries(noise_studies.correlated())
     learner = noise_theory.learner(family)
-    draw = partial(exams.draw, family, length=CONTEXT + 1, only=())
+    draw = partial(exams.draw, family, length=CONTEXT + 1, only=("lsa",))
     valid = draw(jax.random.clone(keys.tune), count=training.valid)
     exam = draw(jax.random.clone(keys.test), count=sequences)
     trained = learners.fitted(
         learner, keys, training, valid, journal.scope("theory"), length=CONTEXT + 1, over="bayes"
     )
     standing = standings.stand(learner, trained, exam, over="bayes", slab=training.batch)
-    bayes = noise_studies.coloured(noise_theory.whole(exam.batch)).bayes[:, CONTEXT]
-    return standing, standing.excess[:, 0] + bayes.mean()
+    step = exams.excess(exam, exam.references["lsa"], "bayes").mean()
+    return standing, noise_theory.best_risk(CONTEXT) + standing.excess[:, 0] - step
 
 
 EXPERIMENT = Experiment(config=Noise, run=run, claims=CLAIMS, figures=noise_figures.all_figures)

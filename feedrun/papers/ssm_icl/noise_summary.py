@@ -8,11 +8,10 @@ from jaxtyping import Float
 from scipy.stats import ttest_1samp
 
 from feedrun.models import arms
-from feedrun.papers.ssm_icl import noise_studies, scores, standings, theory
+from feedrun.papers.ssm_icl import noise_studies, noise_theory, scores, standings
 from feedrun.papers.ssm_icl.exams import risk
 from feedrun.papers.ssm_icl.learners import REFERENCE
 from feedrun.papers.ssm_icl.noise_studies import Studied
-from feedrun.papers.ssm_icl.regression import NOISE, REGRESSORS
 from feedrun.papers.ssm_icl.standings import Standing
 
 CONTEXT, LATE = 40, 128
@@ -36,9 +35,8 @@ def summary(
     if "mixed" in named:
         found |= at_correlation(named["mixed"], rhos)
     standing, risks = layer
-    best = theory.one_step_risk(np.array(CONTEXT), d=REGRESSORS, noise=NOISE, prior=1 / REGRESSORS)
     found["theory/risk_40"] = risks.tolist()
-    found["theory/over_best"] = (risks / float(best)).tolist()
+    found["theory/over_best"] = (risks / noise_theory.best_risk(CONTEXT)).tolist()
     everyone = [standing, *(arm for one in done for arm in one.everyone)]
     return found | standings.leak_summary(everyone)
 

@@ -12,10 +12,10 @@ from jaxtyping import Float
 
 from feedrun.models.arms import Arm
 from feedrun.models.linear_self_attention import linear_self_attention
-from feedrun.papers.ssm_icl import learners
+from feedrun.papers.ssm_icl import learners, theory
 from feedrun.papers.ssm_icl.families import Batch, Family, Predictor
 from feedrun.papers.ssm_icl.learners import Learner
-from feedrun.papers.ssm_icl.regression import REGRESSORS
+from feedrun.papers.ssm_icl.regression import NOISE, REGRESSORS
 
 NAME = "one_layer"
 
@@ -63,6 +63,12 @@ def learner(family: Family) -> Learner:
 
     arm = Arm(layer.init, answer, hidden=layer.apply, start=_no_stream, step=_no_stream)
     return learners.of_arm(NAME, arm, family)
+
+
+def best_risk(n: int) -> float:
+    """Of the best single gradient step from zero after n pairs, exact and for every rho."""
+    count = jnp.array(float(n))
+    return float(theory.one_step_risk(count, d=REGRESSORS, noise=NOISE, prior=1 / REGRESSORS))
 
 
 def _no_stream(*_: Any) -> Any:

@@ -99,7 +99,7 @@ def at_known(mixed: Family, rhos: Sequence[float]) -> Family:
     The Bayes predictor of the mixture, which does not, becomes the estimator "unknown".
     """
     sample = regression.coloured_sampler(
-        jnp.asarray(rhos, jnp.float32), regressor_rho=0.0, white=0.0, tokens="lag"
+        jnp.asarray(rhos, float), regressor_rho=0.0, white=0.0, tokens="lag"
     )
     known = correlated().bayes  # it reads every sequence's own correlation
     estimators = {**mixed.estimators, "unknown": cast(Predictor, mixed.bayes)}

@@ -100,6 +100,8 @@ def risk_by_context(arrays: Arrays, names: Sequence[str]) -> Figure:
         if name != "placebo":
             ax.axhline((1 - RHO**2) * NOISE, color="black", lw=0.9, ls="-.")
         ax.plot(n, own["proper"][1:], color=GREY, lw=1.2, ls="--", label="best proper")
+        lagged = own["line_arx_ridge"] + own["bayes"]
+        ax.plot(n, lagged[1:], color=GREY, lw=1.2, ls=":", label="ridge on lags")
         ax.plot(n, own["bayes"][1:], color="black", lw=1.2, label="Bayes")
         for arm, excess in zip(own["arms"], own["excess"], strict=True):
             band(ax, n, (excess + own["bayes"])[:, 1:], str(arm))
@@ -133,9 +135,7 @@ def separation(arrays: Arrays) -> Figure:
         ax.axvline(CONTEXT, color=GREY, lw=0.8, ls=":")
         ax.set(title=name_of(name), xlabel="pairs in context $n$", xlim=(1, last - 1))
     axes[0].set_ylabel("risk less that of the selective SSM")
-    words = (
-        "Above 0 the selective SSM is better: expected at $\\rho$ = 0.9, not on the placebo"
-    )
+    words = "Above 0 the selective SSM is better: expected at $\\rho$ = 0.9, not on the placebo"
     fig.suptitle(words, fontsize=10)
     legend(fig, axes)
     return fig

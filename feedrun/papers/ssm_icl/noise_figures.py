@@ -69,7 +69,7 @@ def name_of(study: str) -> str:
 def row(columns: int, *, height: float = 4.2, **shared: Any) -> tuple[Figure, Sequence[Any]]:
     """A figure with so many axes side by side."""
     fig = canvas(max(5.6, 3.5 * columns), height)
-    axes = fig.subplots(1, columns, squeeze=False, **shared)[0]
+    axes = list(fig.subplots(1, columns, squeeze=False, **shared)[0])
     for ax in axes:
         ax.grid(alpha=0.25)
     return fig, axes
@@ -203,7 +203,7 @@ def training(arrays: Arrays, names: Sequence[str]) -> Figure:
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
     fig = canvas(max(5.6, 3.5 * columns), 0.9 + 2.7 * rows)
-    axes = fig.subplots(rows, columns, squeeze=False).ravel()
+    axes = list(fig.subplots(rows, columns, squeeze=False).ravel())
     for ax, name in zip(axes, names, strict=False):
         own = part(arrays, name)
         for arm, valid in zip(own["arms"], own["valid"], strict=True):

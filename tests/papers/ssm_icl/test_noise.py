@@ -205,12 +205,9 @@ def test_every_claim_is_measured_and_every_figure_drawn():
 
 def test_figures_of_what_was_left_out_are_left_out():
     one = studied("control", {"gru": [0.1, 0.2, 0.3]}, length=12)
-    one.exam.references.update(
-        {  # type: ignore[attr-defined]
-            "ar4": np.ones((8, 12, 1)),
-            "zero": np.ones((8, 12, 1)),
-        }
-    )
+    lines = {name: np.ones((8, 12, 1)) for name in ("ar4", "zero")}
+    exam = one.exam._replace(references={**one.exam.references, **lines})
+    one = one._replace(exam=exam)
     arrays = noise_summary.arrays([one], rhos=(0.0,), every=2) | {"length": np.array(12)}
     figures = noise_figures.all_figures(Result({}, arrays))
     assert set(figures) == {"control", "training"}

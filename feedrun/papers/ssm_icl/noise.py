@@ -95,7 +95,7 @@ def run(cfg: Noise, key: jax.Array, journal: Journal) -> Result:
     summary = noise_summary.summary(done, layer, rhos=cfg.rhos)
     arrays = noise_summary.arrays(done, rhos=cfg.rhos, every=cfg.training.log_every)
     arrays |= {"length": np.array(cfg.length), "rhos": np.array(cfg.rhos)}
-    return Result(summary, arrays, noise_summary.notes(done, cfg.training.rates))
+    return Result(summary, arrays, noise_summary.notes(done, cfg.training.rates, summary))
 
 
 def planned(cfg: Noise) -> Iterator[tuple[Study, list[learners.Learner]]]:

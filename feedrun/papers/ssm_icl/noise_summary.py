@@ -12,6 +12,7 @@ from feedrun.papers.ssm_icl import noise_studies, noise_theory, scores, standing
 from feedrun.papers.ssm_icl.exams import risk
 from feedrun.papers.ssm_icl.learners import REFERENCE
 from feedrun.papers.ssm_icl.noise_studies import Studied
+from feedrun.papers.ssm_icl.regression import NOISE
 from feedrun.papers.ssm_icl.standings import Standing
 
 CONTEXT, LATE = 40, 128
@@ -152,8 +153,13 @@ def arrays(done: Iterable[Studied], *, rhos: Sequence[float], every: int) -> dic
     return found
 
 
-def notes(done: Iterable[Studied], rates: Sequence[float]) -> dict[str, Any]:
-    """What the arms cost and which rates they got; those at an edge of the grid are listed."""
+def notes(
+    done: Iterable[Studied], rates: Sequence[float], metrics: Iterable[str]
+) -> dict[str, Any]:
+    """What the arms cost and which rates they got; those at an edge of the grid are listed.
+
+    Chance is the mean of the prior: its risk on every regression is E|w|^2 + NOISE.
+    """
     arms_of = {one.study.name: standings.notes(one.everyone) for one in done}
     edges = (min(rates), max(rates))
     at_edge = [
@@ -162,4 +168,6 @@ def notes(done: Iterable[Studied], rates: Sequence[float]) -> dict[str, Any]:
         for name, own in everyone.items()
         if own["rate"] in edges and len(rates) > 1
     ]
-    return {"arms": arms_of, "rates_at_edge": at_edge}
+    regressions = [m for m in metrics if "/risk_" in m and not m.startswith("control")]
+    chance = dict.fromkeys(regressions, 1 + NOISE)
+    return {"arms": arms_of, "rates_at_edge": at_edge, "chance": chance}

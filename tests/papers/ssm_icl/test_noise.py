@@ -173,8 +173,10 @@ def test_rise_is_the_risk_of_a_long_context_less_that_of_a_short_one():
 def test_rates_at_an_edge_of_their_grid_are_named(monkeypatch):
     monkeypatch.setattr(noise_summary.standings, "notes", lambda arms: {"gru": {"rate": 0.1}})
     one = studied("placebo", {})
-    assert noise_summary.notes([one], [0.1, 0.2, 0.3])["rates_at_edge"] == ["placebo/gru"]
-    assert noise_summary.notes([one], [0.05, 0.1, 0.3])["rates_at_edge"] == []
+    named = partial(noise_summary.notes, [one], metrics=["placebo/gru/risk_40", "control/p"])
+    assert named([0.1, 0.2, 0.3])["rates_at_edge"] == ["placebo/gru"]
+    assert named([0.05, 0.1, 0.3])["rates_at_edge"] == []
+    assert named([0.1])["chance"] == {"placebo/gru/risk_40": 1.25}
 
 
 @pytest.mark.parametrize("scale", [None, "smoke", "gpu", "paper"])

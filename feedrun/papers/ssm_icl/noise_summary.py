@@ -120,7 +120,7 @@ def significance(named: dict[str, Studied]) -> dict[str, float]:
         return {}
     own = means.pop(REFERENCE)
     found = [
-        float(ttest_1samp(other - own, 0.0)[1])
+        float(np.asarray(ttest_1samp(other - own, 0.0))[1])
         for name, other in means.items()
         if arms.parse(name)[0] in arms.ATTENTIONS
     ]

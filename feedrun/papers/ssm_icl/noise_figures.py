@@ -155,7 +155,7 @@ def risk_by_rho(own: Arrays, rhos: np.ndarray) -> Figure:
         band(ax, x, risks[:, order], str(arm))
     ax.set(xlabel="correlation $\\rho$ of the noise, one step apart", ylim=(0, None))
     ax.set(ylabel=f"risk after {CONTEXT} pairs", xlim=(x[0], x[-1]))
-    legend(fig, axes)
+    legend(fig, axes, columns=3)
     return fig
 
 
@@ -193,8 +193,8 @@ def control(own: Arrays) -> Figure:
     for key, words, dots in (("ar4", "ridge on twice the lags", "--"), ("zero", "zero", ":")):
         axes[0].plot(n, own[f"line_{key}"][1:], color=GREY, lw=1.2, ls=dots, label=words)
     axes[0].set(xlabel="values seen", ylabel="excess risk over ridge (= Bayes)", yscale="log")
-    axes[0].set(title=name_of("control"), xlim=(1, n[-1]))
-    legend(fig, axes)
+    axes[0].set(title=name_of("control"), xlim=(1, n[-1]), ylim=(1e-3, None))
+    legend(fig, axes, columns=2)
     return fig
 
 

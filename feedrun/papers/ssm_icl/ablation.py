@@ -87,9 +87,7 @@ def run(cfg: Ablation, key: jax.Array, journal: Journal) -> Result:
     keys, setting = families.keys(key), SETTINGS[cfg.family]
     family = setting.build(cfg, keys.library)
     valid = exams.draw(family, keys.tune, count=cfg.training.valid, length=cfg.length, only=())
-    exam = exams.draw(
-        family, keys.test, count=cfg.sequences, length=cfg.length, only=setting.only
-    )
+    exam = exams.draw(family, keys.test, count=cfg.sequences, length=cfg.length, only=setting.only)
     everyone = []
     for name in cfg.arms:
         arm = learners.learner(name, family, cfg.network, length=cfg.length)

@@ -66,8 +66,8 @@ WORDS = {
     "effect/conv": "short convolution",
     "effect/decay": "decay: none to fixed",
     "effect/selectivity": "selectivity: fixed to selective",
-    "effect/selectivity_without_conv": "   of it without convolution",
-    "effect/selectivity_with_conv": "   of it with convolution",
+    "effect/selectivity_without_conv": "selectivity, without convolution",
+    "effect/selectivity_with_conv": "selectivity, with convolution",
     "effect/conv_by_decay": "interaction: conv x decay",
     "effect/conv_by_selectivity": "interaction: conv x selectivity",
 }

@@ -8,7 +8,6 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result, estimate
-from feedrun.models import arms
 from feedrun.papers.ssm_icl import ablation_effects, trained_figures
 from feedrun.plotting import BLUE, GREEN, ORANGE, canvas
 
@@ -26,6 +25,9 @@ LINES = {
 
 OVER = {"lg4": "genie", "coloured_lag": "Bayes", "coloured_shift": "Bayes"}
 COLUMNS = ("without", "with")
+ROWS = "s_none s_fixed s4d ssd mamba1 gru lstm linear linear_elu softmax".split()
+"""Mixers from the top of the matrix."""
+
 COLOURS = (BLUE, ORANGE, GREEN)
 
 
@@ -89,7 +91,7 @@ def matrix(runs: Sequence[Result]) -> Matrix:
 def gap_matrix(matrices: Sequence[Matrix]) -> Figure:
     """Excess of every transition without and with the convolution: mean and half interval."""
     rows = list(dict.fromkeys(_row(name) for one in matrices for name in one.cells))
-    rows.sort(key=lambda name: list(arms.MIXERS).index(name.split("+")[0]))
+    rows.sort(key=lambda name: ROWS.index(name.split("+")[0]))
     fig = canvas(1.6 + 2.5 * len(matrices), 1.5 + 0.5 * len(rows))
     axes = fig.subplots(1, len(matrices), sharey=True, squeeze=False)[0]
     for ax, one in zip(axes, matrices, strict=True):

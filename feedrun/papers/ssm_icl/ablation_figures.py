@@ -25,7 +25,8 @@ LINES = {
 
 OVER = {"lg4": "genie", "coloured_lag": "Bayes", "coloured_shift": "Bayes"}
 COLUMNS = ("without", "with")
-ROWS = "s_none s_fixed s4d ssd mamba1 gru lstm linear linear_elu softmax".split()
+ROWS = ("s_none", "s_fixed", "s4d", "ssd", "mamba1", "gru", "lstm",
+        "linear", "linear_elu", "softmax")  # fmt: skip
 """Mixers from the top of the matrix."""
 
 COLOURS = (BLUE, ORANGE, GREEN)

@@ -96,10 +96,10 @@ CLAIMS = (
     ),
     Claim(
         "selective_beats_time_invariant",
-        "selective SSM beats the time-invariant S4D with complex poles, both with convolution: "
-        "S4D's excess less its own",
-        "abstract; specification section 9.5",
-        "paper",
+        "if selectivity is what counts, the selective SSM beats S4D, time-invariant with complex "
+        "poles, both with convolution: S4D's excess less its own",
+        "specification section 9.5",
+        "derived",
         "gap/s4d+conv_minus_ssd+conv",
         low=0,
     ),

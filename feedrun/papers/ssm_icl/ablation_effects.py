@@ -46,16 +46,19 @@ CONTRASTS: Mapping[str, Weights] = {
     "effect/selectivity_without_conv": lowers("s_fixed", "ssd"),
     "effect/selectivity_with_conv": lowers("s_fixed+conv", "ssd+conv"),
     "effect/conv_by_decay": combined(
-        (1, lowers("s_fixed", "s_fixed+conv")), (-1, lowers("s_none", "s_none+conv"))
+        (1.0, lowers("s_fixed", "s_fixed+conv")), (-1.0, lowers("s_none", "s_none+conv"))
     ),
     "effect/conv_by_selectivity": combined(
-        (1, lowers("ssd", "ssd+conv")), (-1, lowers("s_fixed", "s_fixed+conv"))
+        (1.0, lowers("ssd", "ssd+conv")), (-1.0, lowers("s_fixed", "s_fixed+conv"))
     ),
-    "effect/conv_minus_selectivity": combined((1, CONVOLUTION), (-1, SELECTIVITY)),
-    "effect/conv_minus_transition": combined((1, CONVOLUTION), (-1, DECAY), (-1, SELECTIVITY)),
+    "effect/conv_minus_selectivity": combined((1.0, CONVOLUTION), (-1.0, SELECTIVITY)),
+    "effect/conv_minus_transition": combined(
+        (1.0, CONVOLUTION), (-1.0, DECAY), (-1.0, SELECTIVITY)
+    ),
     "gap/ssd_minus_ssd+conv": lowers("ssd", "ssd+conv"),
     "gap/ssd_minus_s_none+conv": lowers("ssd", "s_none+conv"),
     "gap/ssd_minus_linear+conv+rope": lowers("ssd", "linear+conv+rope"),
+    "gap/ssd_minus_s4d": lowers("ssd", "s4d"),
     "gap/s4d+conv_minus_ssd+conv": lowers("s4d+conv", "ssd+conv"),
     "gap/softmax+conv+rope_minus_ssd+conv": lowers("softmax+conv+rope", "ssd+conv"),
 }

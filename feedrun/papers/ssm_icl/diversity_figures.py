@@ -89,6 +89,7 @@ def distance_by_context(arrays: Mapping[str, np.ndarray]) -> Figure:
             ax.plot(seen, own[:, at].mean(axis=0)[1:], color=colour, lw=1.7, label=f"K = {k}")
             ax.plot(seen, line.mean(axis=0)[1:], ":", color=colour, lw=1.3)
         ax.set(xscale="log", yscale="log", xlabel="observations seen")
+        trained_figures.plain(ax.xaxis)
         ax.set_title(trained_figures.title(arm), fontsize=10)
         ax.grid(alpha=0.25)
     axes[0].set_ylabel("new tasks: excess over the full prior's oracle")
@@ -107,6 +108,7 @@ def training(arrays: Mapping[str, np.ndarray]) -> Figure:
         for k, own, colour in zip(tasks, valid, _shades(tasks), strict=True):
             ax.plot(arrays["steps"], own.mean(axis=0), color=colour, lw=1.7, label=f"K = {k}")
         ax.set(xscale="log", yscale="log", xlabel="training steps")
+        trained_figures.plain(ax.xaxis)
         ax.set_title(trained_figures.title(arm), fontsize=10)
         ax.grid(alpha=0.25)
     axes[0].set_ylabel("tasks of training: excess over the mixture")

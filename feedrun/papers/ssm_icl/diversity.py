@@ -12,6 +12,7 @@ are paired. Rates are chosen anew for every K and repeat, with as many trials ea
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import jax
@@ -106,15 +107,17 @@ def prepared(
         systems = diversity_exams.frozen(keys.library, max(cfg.tasks))
         new_key, known_key = jax.random.split(keys.test)
         new = final.foreign(new_key)
+        beside = diversity_exams.references(final, new)
         for k in cfg.tasks:
             library = diversity_exams.library(systems, k)
             known = final.familiar(library, jax.random.clone(known_key))
             tune = tuning.familiar(library, jax.random.clone(keys.tune))
+            exam = partial(diversity_exams.exam, library=library)
             found = {
-                place: diversity_exams.exam(final, batch, library)
-                for place, batch in zip(PLACES, (known, new), strict=True)
+                "library": exam(final, known, beside=diversity_exams.references(final, known)),
+                "new": exam(final, new, beside=beside),
             }
-            tune = diversity_exams.exam(tuning, tune, library)
+            tune = exam(tuning, tune, beside={})
             shared.append(((k, repeat), Repeat(keys, stream(library), found, tune)))
     return shared
 

@@ -4,7 +4,7 @@ A library is M frozen systems of LG4, of which the first K count; K is a number 
 take, not one that they are compiled for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -85,16 +85,17 @@ def examiner(lg4: Family, *, count: int, length: int) -> Examiner:
     )
 
 
-def exam(own: Examiner, batch: Batch, library: Library) -> Exam:
-    """The batch with its genie, "bayes" (the library's mixture) and "prior" (the full prior's)."""
+def references(own: Examiner, batch: Batch) -> dict[str, np.ndarray]:
+    """What does not depend on the library: the "genie" and the full "prior"'s oracle."""
+    return {"genie": np.asarray(own.genie(batch)), "prior": np.asarray(own.prior(batch))}
+
+
+def exam(own: Examiner, batch: Batch, library: Library, beside: Mapping[str, np.ndarray]) -> Exam:
+    """The batch with "bayes", the library's mixture, and the references `beside` it."""
     count = int(library.size)
     first = jax.tree.map(lambda leaf: leaf[:count], library.systems)
-    found = {
-        "genie": own.genie(batch),
-        "bayes": own.mixture(first, batch.targets[..., 0]),
-        "prior": own.prior(batch),
-    }
-    return Exam(own.family, batch, {name: np.asarray(guess) for name, guess in found.items()})
+    mixture = np.asarray(own.mixture(first, batch.targets[..., 0]))
+    return Exam(own.family, batch, {**beside, "bayes": mixture})
 
 
 def _mixture(systems: Tasks, y: Float[Array, "B T"]) -> Float[Array, "B T 1"]:

@@ -39,6 +39,12 @@ def examiner():
     return diversity_exams.examiner(catalogue.lg4(jax.random.key(1), bank=16), **SIZES)
 
 
+def marked(examiner, batch, library):
+    """The batch as an exam with all references."""
+    beside = diversity_exams.references(examiner, batch)
+    return diversity_exams.exam(examiner, batch, library, beside)
+
+
 def test_a_library_draws_its_first_systems_and_all_of_them(systems, examiner):
     own = diversity_exams.library(systems, 3)
     batch = examiner.familiar(own, jax.random.key(2))
@@ -79,14 +85,14 @@ def test_sizes_of_a_library_share_programs_for_sampling_and_training(systems):
 def test_an_exam_has_the_genie_the_librarys_mixture_and_the_full_priors(systems, examiner):
     own = diversity_exams.library(systems, 5)
     batch = examiner.familiar(own, jax.random.key(3))
-    exam = diversity_exams.exam(examiner, batch, own)
+    exam = marked(examiner, batch, own)
     y = batch.targets[..., 0]
     first = jax.tree.map(lambda leaf: leaf[:5], systems)
     np.testing.assert_allclose(exam.references["bayes"][..., 0], oracles.bank(first, y).mean)
     np.testing.assert_allclose(exam.references["prior"], examiner.family.bayes(batch))
     one = diversity_exams.library(systems, 1)
     batch = examiner.familiar(one, jax.random.key(4))
-    exam = diversity_exams.exam(examiner, batch, one)
+    exam = marked(examiner, batch, one)
     np.testing.assert_allclose(exam.references["bayes"], exam.references["genie"], atol=1e-6)
 
 
@@ -112,7 +118,7 @@ def test_distances_are_to_each_oracle_at_each_place(systems, examiner):
     own, sat = diversity_exams.library(systems, 2), {}
     for place, key in zip(PLACES, jax.random.split(jax.random.key(5)), strict=True):
         batch = examiner.familiar(own, key)
-        exam = diversity_exams.exam(examiner, batch, own)
+        exam = marked(examiner, batch, own)
         sat[place] = exam, exam.references["bayes" if place == "library" else "prior"][None]
     found = diversity_distances.distances(sat)
     assert found.library_mixture.max() == found.new_prior.max() == 0

@@ -42,7 +42,7 @@ def distances(sat: Mapping[str, tuple[Exam, Float[np.ndarray, "1 B T 1"]]]) -> D
     )
 
 
-def crossover(tasks: Sequence[int], lead: Float[np.ndarray, "K"]) -> float:
+def crossover(tasks: Sequence[int] | np.ndarray, lead: Float[np.ndarray, "K"]) -> float:
     """log2 of the K from which on the full prior's oracle is the nearer one on new systems.
 
     lead: distance to the mixture less that to the prior, which rises through 0 there; interpolated

@@ -117,7 +117,7 @@ def test_a_sweep_is_drawn_as_one_matrix_with_a_panel_a_family():
         for family in ("lg4", "coloured_shift")
         for name, values in cells.items()
     ]
-    figures = EXPERIMENT.reduce(results)
+    figures = ablation_figures.by_family(results)
     assert set(figures) == {"gap_matrix", "effects"}
     assert len(figures["gap_matrix"].axes) == 2
     texts = [text.get_text() for text in figures["gap_matrix"].axes[0].texts]

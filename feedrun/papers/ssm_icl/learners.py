@@ -4,7 +4,7 @@ Every arm sees the same data at the same seed, so that differences between arms 
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, Any, NamedTuple
 
 import jax
@@ -20,6 +20,7 @@ from feedrun.models import arms
 from feedrun.papers.ssm_icl import exams, families
 from feedrun.papers.ssm_icl.exams import Exam
 from feedrun.papers.ssm_icl.families import Batch, Family, Keys
+from feedrun.streams import Stream
 
 Count = Annotated[int, Field(gt=0)]
 CURVES = ("train/loss", "valid/excess")
@@ -149,13 +150,16 @@ def fitted(
     *,
     length: int,
     over: str,
+    stream: Stream | None = None,
 ) -> Trained:
     """Train the arm: a trial a rate, then `cfg.seeds` networks at the best.
 
     Rates are chosen by the excess over the reference `over` in the exam `valid` (of keys.tune).
-    Rows of the journal are "<arm>/tuning/..." and "<arm>/seeds/...".
+    Rows of the journal are "<arm>/tuning/..." and "<arm>/seeds/...". `stream`: batches from
+    elsewhere than the family; streams that share plan and batch share the compiled program.
     """
-    stream = streams.generated(partial(learner.family.sample, count=cfg.batch, length=length))
+    if stream is None:
+        stream = streams.generated(partial(learner.family.sample, count=cfg.batch, length=length))
     optimizer, history = adamw(cfg.steps), {}
     judge = partial(_excess, learner, valid, over, cfg.batch)
 
@@ -183,7 +187,7 @@ def fitted(
     tuned = tuning.tuned_fit(
         jax.random.clone(keys.train),  # the same data for every arm
         cfg.rates,
-        start=jax.jit(jax.vmap(learner.arm.init)),
+        start=_starting(learner.arm.init),
         fit=partial(fit, cfg.steps),
         trial=partial(fit, cfg.trial_steps),
         score=judge,
@@ -195,6 +199,7 @@ def fitted(
     return Trained(tuned.params, tuned.lr, tuned.trials, curves, slope(curves[:, 1]))
 
 
+@cache  # one object, so that fits of equal length share a compiled program
 def adamw(steps: int) -> optax.GradientTransformation:
     """AdamW with warm-up and cosine; `train.tuned` can change its learning rate and horizon."""
 
@@ -238,6 +243,12 @@ def cost(learner: Learner) -> dict[str, float | int]:
         "state": arms.state_size(learner.arm),
         "step_flops": arms.step_flops(learner.arm, features=learner.family.inputs),
     }
+
+
+@cache
+def _starting(init: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Params of many seeds, compiled once an arm."""
+    return jax.jit(jax.vmap(init))
 
 
 def _loss(arm: arms.Arm, family: Family, params: Any, batch: Batch, key: Any):

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from feedrun.maths import stats
 from feedrun.plotting import BLUE, GREEN, ORANGE, PINK, RED, SKY, canvas
@@ -13,7 +14,7 @@ COLOURS = {
     "ssd": BLUE,
     "mamba1": SKY,
     "s_fixed": GREEN,
-    "s_none": GREEN,
+    "s_none": "#8B5A2B",
     "s4d": PINK,
     "softmax": RED,
     "linear": ORANGE,
@@ -68,6 +69,7 @@ def by_step(arrays: Mapping[str, np.ndarray], ylabel: str) -> Figure:
     for name, valid in zip(arrays["arms"], arrays["valid"], strict=True):
         band(axes, arrays["steps"], valid.T, str(name))
     axes.set(xscale="log", yscale="log", xlabel="training steps", ylabel=ylabel)
+    plain(axes.xaxis)
     fig.legend(loc="outside right upper", fontsize=8, frameon=False)
     return fig
 
@@ -84,8 +86,16 @@ def by_context(
     for (name, words), dots in zip(lines.items(), _dots(lines), strict=True):
         axes.plot(context[skip:], arrays[f"line_{name}"][skip:], "k", ls=dots, lw=1, label=words)
     axes.set(xscale="log", yscale="log", xlabel="observations seen", ylabel=ylabel)
+    plain(axes.xaxis)
     fig.legend(loc="outside right upper", fontsize=8, frameon=False)
     return fig
+
+
+def plain(axis: Any) -> None:
+    """Ticks of a logarithmic axis at 1, 2 and 5 times powers of ten, as plain numbers."""
+    axis.set_minor_locator(LogLocator(subs=(2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter("{x:g}")
 
 
 def _dots(lines: Mapping[str, str]) -> Sequence[Any]:

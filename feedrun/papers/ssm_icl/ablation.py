@@ -1,0 +1,158 @@
+"""Which ingredient buys the advantage, selectivity or the short convolution? Experiment E7.
+
+Paper: 2602.17744, which credits selectivity; specification 6.3 (E7), 6.5 and 9.3 to 9.6.
+Command: feedrun experiment=icl_ablation; the whole matrix: feedrun sweep=icl_ablation_matrix
+(minutes: see the yaml).
+What should come out: at an equal budget, the excess of every transition with and without the
+convolution, and how much of it each ingredient takes away.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+import jax
+import numpy as np
+from pydantic import Field, model_validator
+
+from feedrun.choices import one_of
+from feedrun.experiment import Config, Experiment, Journal, Result
+from feedrun.papers.ssm_icl import (
+    ablation_effects,
+    ablation_figures,
+    catalogue,
+    exams,
+    families,
+    learners,
+    standings,
+)
+from feedrun.papers.ssm_icl.arm_names import Names
+from feedrun.papers.ssm_icl.learners import Count, Network, Training
+from feedrun.papers.ssm_icl.standings import Standing
+
+
+class Setting(NamedTuple):
+    """A family by its word in the config.
+
+    build(cfg, library_key) -> Family; over: the reference of its excess, exact for the family;
+    only: estimators that are drawn beside.
+    """
+
+    build: Callable[[Any, Any], families.Family]
+    over: str
+    only: tuple[str, ...]
+
+
+SETTINGS = {
+    "lg4": Setting(
+        lambda cfg, library_key: catalogue.lg4(library_key, bank=cfg.bank), "genie", ("ar4", "zero")
+    ),
+    "coloured_lag": Setting(
+        lambda cfg, _: catalogue.coloured(rho=cfg.rho, tokens="lag"),
+        "bayes",
+        ("arx_ridge", "ridge", "zero"),
+    ),
+    "coloured_shift": Setting(
+        lambda cfg, _: catalogue.coloured(rho=cfg.rho, tokens="shift"),
+        "bayes",
+        ("arx_ridge", "ridge", "zero"),
+    ),
+}
+"""On LG4 the excess is over the genie, as in the specification's pilot: Bayes is only bracketed."""
+
+
+class Ablation(Config):
+    """Settings of icl_ablation; `at`: observations after which excess is reported, last decides."""
+
+    family: Annotated[str, one_of(SETTINGS, "family")]
+    arms: Names
+    length: Annotated[int, Field(ge=4)]
+    at: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+    sequences: Annotated[int, Field(ge=8)]
+    bank: Count
+    rho: Annotated[float, Field(gt=-1, lt=1)]
+    network: Network
+    training: Training
+
+    @model_validator(mode="after")
+    def _within(self):
+        if max(self.at) >= self.length:
+            raise ValueError(f"at={self.at} must be below length={self.length}")
+        if sorted(set(self.at)) != self.at:
+            raise ValueError(f"at={self.at} must rise")
+        return self
+
+
+def run(cfg: Ablation, key: jax.Array, journal: Journal) -> Result:
+    """Train every arm on the same data, let all sit one exam, compare them seed by seed."""
+    keys, setting = families.keys(key), SETTINGS[cfg.family]
+    family = setting.build(cfg, keys.library)
+    valid = exams.draw(family, keys.tune, count=cfg.training.valid, length=cfg.length, only=())
+    exam = exams.draw(family, keys.test, count=cfg.sequences, length=cfg.length, only=setting.only)
+    everyone = []
+    for name in cfg.arms:
+        arm = learners.learner(name, family, cfg.network, length=cfg.length)
+        trained = learners.fitted(
+            arm, keys, cfg.training, valid, journal, length=cfg.length, over=setting.over
+        )
+        everyone.append(standings.stand(arm, trained, exam, over=setting.over))
+        journal.log(len(everyone), standings.summary(everyone[-1], cfg.at))
+    return Result(
+        summary(cfg, everyone),
+        arrays(cfg, everyone, exam),
+        notes(cfg, everyone, exam),
+    )
+
+
+def cells(everyone: list[Standing], last: int) -> dict[str, np.ndarray]:
+    """The gap matrix: arm -> excess (R,) after `last` observations."""
+    return {one.learner.name: one.excess[:, last] for one in everyone}
+
+
+def summary(cfg: Ablation, everyone: list[Standing]) -> dict[str, Any]:
+    """Excess and slope of every arm, effects of the ingredients, leaks.
+
+    A run of one arm (a cell of a sweep) also has its metrics without the arm's name.
+    """
+    found: dict[str, Any] = {}
+    for one in everyone:
+        found |= standings.summary(one, cfg.at)
+    if len(everyone) == 1:
+        prefix = f"{cfg.arms[0]}/"
+        found |= {name.removeprefix(prefix): value for name, value in found.items()}
+    found |= ablation_effects.effects(cells(everyone, cfg.at[-1]))
+    return found | standings.leak_summary(everyone)
+
+
+def arrays(cfg: Ablation, everyone: list[Standing], exam: exams.Exam) -> dict[str, Any]:
+    """What the figures are drawn from; `mark` tells exams apart, for pairing over runs."""
+    over, every = SETTINGS[cfg.family].over, cfg.training.log_every
+    return standings.arrays(everyone, exam, over=over, every=every) | {
+        "family": np.array(cfg.family),
+        "last": np.array(cfg.at[-1]),
+        "mark": np.asarray(exam.batch.targets).sum(dtype=float),
+    }
+
+
+def notes(cfg: Ablation, everyone: list[Standing], exam: exams.Exam) -> dict[str, Any]:
+    """Costs and rates; arms whose rate is the grid's least or greatest; what guessing 0 gives."""
+    setting, rates = SETTINGS[cfg.family], sorted(cfg.training.rates)
+    zero = exams.excess(exam, exam.references["zero"], setting.over).mean(axis=0)
+    names = [*cfg.arms, *([""] if len(everyone) == 1 else [])]
+    return {
+        **standings.notes(everyone),
+        "rate_at_an_edge": [
+            one.learner.name for one in everyone if one.trained.rate in (rates[0], rates[-1])
+        ],
+        "chance": {
+            f"{name}/excess_{n}".removeprefix("/"): float(zero[n]) for name in names for n in cfg.at
+        },
+    }
+
+
+EXPERIMENT = Experiment(
+    config=Ablation,
+    run=run,
+    claims=ablation_effects.CLAIMS,
+    figures=ablation_figures.one_run,
+    reduce=ablation_figures.by_family,
+)

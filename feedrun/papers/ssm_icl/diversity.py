@@ -1,0 +1,219 @@
+"""How many tasks until a network infers new ones instead of choosing among old ones? E10, C30.
+
+Paper: 2602.17744, Theorem 1 (optimality under the pretraining distribution); specification 2.3
+(LG4-K), 6.3 (E10) and C30; 2306.15063 has seen it for regression.
+Command: feedrun experiment=icl_diversity (minutes: see the yaml).
+What should come out: few tasks in training: the network is near the mixture of their filters,
+also where that is wrong; many: near the full prior's oracle; the number at which it changes.
+
+A repeat has a library of systems, training data and exams of its own; libraries of all sizes are
+the first K systems of it, and the data's keys are the same for every K and arm, so differences
+are paired. Rates are chosen anew for every K and repeat, with as many trials each.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any, NamedTuple
+
+import jax
+import numpy as np
+from pydantic import Field, model_validator
+
+from feedrun.experiment import Config, Experiment, Journal, Result
+from feedrun.papers.ssm_icl import (
+    catalogue,
+    diversity_distances,
+    diversity_exams,
+    diversity_figures,
+    exams,
+    families,
+    learners,
+    standings,
+)
+from feedrun.papers.ssm_icl.arm_names import Names
+from feedrun.papers.ssm_icl.diversity_distances import ORACLES, PLACES, Distances, crossover
+from feedrun.papers.ssm_icl.exams import Exam
+from feedrun.papers.ssm_icl.families import Family, Keys
+from feedrun.papers.ssm_icl.learners import Count, Learner, Network, Trained, Training
+from feedrun.papers.ssm_icl.standings import Standing
+from feedrun.streams import Stream
+
+
+class Diversity(Config):
+    """Settings of icl_diversity; `training.seeds` repeats, each with a library of its own."""
+
+    arms: Names
+    tasks: Annotated[list[Count], Field(min_length=2)]
+    length: Annotated[int, Field(ge=4)]
+    sequences: Annotated[int, Field(ge=8)]
+    bank: Count
+    network: Network
+    training: Training
+
+    @model_validator(mode="after")
+    def _rising(self):
+        if sorted(set(self.tasks)) != self.tasks:
+            raise ValueError(f"tasks={self.tasks} must rise")
+        return self
+
+
+class Cell(NamedTuple):
+    """One network: how it was trained, its distances to the oracles, what it was in the exams."""
+
+    trained: Trained
+    found: Distances
+    stood: list[Standing]
+
+
+class Repeat(NamedTuple):
+    """What all arms of one library and K share: training data and exams (by place, for tuning)."""
+
+    keys: Keys
+    stream: Stream
+    exams: dict[str, Exam]
+    tune: Exam
+
+
+def run(cfg: Diversity, key: jax.Array, journal: Journal) -> Result:
+    """Every library, every K, every arm."""
+    prior_key, *repeats = jax.random.split(key, cfg.training.seeds + 1)
+    family = catalogue.lg4(prior_key, bank=cfg.bank)
+    everyone = [learners.learner(a, family, cfg.network, length=cfg.length) for a in cfg.arms]
+    shared = prepared(cfg, family, repeats)
+    cells: dict[tuple[str, int, int], Cell] = {}
+    for (k, repeat), own in shared:
+        for one in everyone:
+            place = one.name, k, repeat
+            cells[place] = cell(cfg, one, own, journal.scope(f"tasks_{k}/repeat_{repeat}"))
+            row = np.array(cells[place].found).mean(axis=1)
+            names = [f"{one.name}/tasks_{k}/{name}" for name in Distances._fields]
+            journal.log(len(cells), dict(zip(names, row.tolist(), strict=True)))
+    lines = {place: between(own.exams["new"]) for place, own in shared}
+    return Result(
+        summary(cfg, cells), arrays(cfg, cells, lines), notes(cfg, everyone, cells, shared)
+    )
+
+
+def prepared(
+    cfg: Diversity, family: Family, repeats: Sequence[Any]
+) -> list[tuple[tuple[int, int], Repeat]]:
+    """((K, repeat), what is shared) of all; the new systems' sequences are the same for every K."""
+    final = diversity_exams.examiner(family, count=cfg.sequences, length=cfg.length)
+    tuning = diversity_exams.examiner(family, count=cfg.training.valid, length=cfg.length)
+    stream = diversity_exams.batches(count=cfg.training.batch, length=cfg.length)
+    shared = []
+    for repeat, own in enumerate(repeats):
+        keys = families.keys(own)
+        systems = diversity_exams.frozen(keys.library, max(cfg.tasks))
+        new_key, known_key = jax.random.split(keys.test)
+        new = final.foreign(new_key)
+        beside = diversity_exams.references(final, new)
+        for k in cfg.tasks:
+            library = diversity_exams.library(systems, k)
+            known = final.familiar(library, jax.random.clone(known_key))
+            tune = tuning.familiar(library, jax.random.clone(keys.tune))
+            exam = partial(diversity_exams.exam, library=library)
+            found = {
+                "library": exam(final, known, beside=diversity_exams.references(final, known)),
+                "new": exam(final, new, beside=beside),
+            }
+            tune = exam(tuning, tune, beside={})
+            shared.append(((k, repeat), Repeat(keys, stream(library), found, tune)))
+    return shared
+
+
+def cell(cfg: Diversity, learner: Learner, own: Repeat, journal: Journal) -> Cell:
+    """Tune and train one network, and let it sit both exams."""
+    budget = cfg.training.model_copy(update={"seeds": 1})
+    trained = learners.fitted(
+        learner,
+        own.keys,
+        budget,
+        own.tune,
+        journal,
+        length=cfg.length,
+        over="bayes",
+        stream=own.stream,
+    )
+    stood = [
+        standings.stand(learner, trained, own.exams[place], over=over)
+        for place, over in zip(PLACES, ORACLES, strict=True)
+    ]
+    sat = {p: (own.exams[p], one.answers) for p, one in zip(PLACES, stood, strict=True)}
+    return Cell(trained, diversity_distances.distances(sat), stood)
+
+
+def between(exam: Exam) -> np.ndarray:
+    """Distance (T,) of the two oracles."""
+    return exams.excess(exam, exam.references["bayes"], "prior").mean(axis=0)
+
+
+def table(cfg: Diversity, take: Callable[[tuple[int, int]], Any]) -> np.ndarray:
+    """take((K, repeat)) of all, (K, R, ...)."""
+    return np.array([[take((k, r)) for r in range(cfg.training.seeds)] for k in cfg.tasks])
+
+
+def summary(cfg: Diversity, cells: Mapping[tuple[str, int, int], Cell]) -> dict[str, Any]:
+    """Distances, differences and crossovers by arm; slopes; leaks."""
+    found: dict[str, Any] = {}
+    for arm in cfg.arms:
+        mine = table(cfg, lambda at, arm=arm: np.array(cells[arm, *at].found).mean(axis=1))
+        found |= diversity_distances.summary(arm, cfg.tasks, mine)
+        slopes = table(cfg, lambda at, arm=arm: cells[arm, *at].trained.slope[0])
+        if np.isfinite(slopes).all():
+            found |= {
+                f"{arm}/tasks_{k}/slope": row.tolist()
+                for k, row in zip(cfg.tasks, slopes, strict=True)
+            }
+    found |= diversity_distances.between_arms(found, cfg.arms)
+    return found | standings.leak_summary(one for own in cells.values() for one in own.stood)
+
+
+def arrays(cfg: Diversity, cells: Mapping[Any, Cell], lines: Mapping[Any, Any]) -> dict[str, Any]:
+    """For the figures: found (A, K, R, 4, T), between (K, R, T), valid (A, K, R, rows), ..."""
+    valid = [table(cfg, lambda at, a=a: cells[a, *at].trained.curves[:, 1, 0]) for a in cfg.arms]
+    every = cfg.training.log_every
+    return {
+        "arms": np.array(cfg.arms),
+        "tasks": np.array(cfg.tasks),
+        "found": np.stack(
+            [table(cfg, lambda at, a=a: np.array(cells[a, *at].found)) for a in cfg.arms]
+        ),
+        "between": table(cfg, lambda at: lines[at]),
+        "valid": np.stack(valid),
+        "steps": every * np.arange(1, cfg.training.steps // every + 1),
+    }
+
+
+def notes(
+    cfg: Diversity, everyone: Sequence[Learner], cells: Mapping[Any, Cell], shared: Sequence[Any]
+) -> dict[str, Any]:
+    """Costs; every chosen rate, and how many lie at an edge; crossovers; what guessing 0 gives."""
+    chosen = {a: table(cfg, lambda at, a=a: cells[a, *at].trained.rate) for a in cfg.arms}
+    edges = min(cfg.training.rates), max(cfg.training.rates)
+    zero = np.mean([np.mean(own.exams["new"].references["prior"] ** 2) for _, own in shared])
+    return {
+        "cost": {one.name: learners.cost(one) for one in everyone},
+        "rates": {
+            a: dict(zip(map(str, cfg.tasks), r.tolist(), strict=True)) for a, r in chosen.items()
+        },
+        "rates_at_an_edge": {a: int(np.isin(r, edges).sum()) for a, r in chosen.items()},
+        "crossover_log2": {
+            a: [str(crossover(cfg.tasks, lead)) for lead in leads(cfg, cells, a)] for a in cfg.arms
+        },
+        "chance": {f"{a}/tasks_{k}/new_prior": float(zero) for a in cfg.arms for k in cfg.tasks},
+    }
+
+
+def leads(cfg: Diversity, cells: Mapping[Any, Cell], arm: str) -> np.ndarray:
+    """(R, K): how much nearer the full prior's oracle is than the mixture, on new systems."""
+    found = table(cfg, lambda at: np.array(cells[arm, *at].found).mean(axis=1))
+    return diversity_distances.lead(found).T
+
+
+EXPERIMENT = Experiment(
+    config=Diversity,
+    run=run,
+    claims=diversity_distances.CLAIMS,
+    figures=diversity_figures.all_figures,
+)

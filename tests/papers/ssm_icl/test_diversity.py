@@ -1,0 +1,176 @@
+"""Libraries of every size in one program, the crossover, distances; a run end to end."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import yaml
+from pydantic import ValidationError
+
+import feedrun
+from feedrun import train
+from feedrun.experiment import judge, silent_journal
+from feedrun.papers.ssm_icl import catalogue, diversity_distances, diversity_exams, exams, oracles
+from feedrun.papers.ssm_icl.diversity import EXPERIMENT, Diversity
+from feedrun.papers.ssm_icl.diversity_distances import PLACES, Distances, crossover
+
+CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
+SIZES = {"count": 24, "length": 6}
+
+
+def smoke(**changes):
+    """The yaml with its smoke sizes, as the command line composes them."""
+    cfg = yaml.safe_load((CONFIGS / "experiment/icl_diversity.yaml").read_text())
+    small = yaml.safe_load((CONFIGS / "scale/icl_diversity/smoke.yaml").read_text())
+    del cfg["_target_"], cfg["about"]
+    return cfg | {k: cfg[k] | v if isinstance(v, dict) else v for k, v in small.items()} | changes
+
+
+@pytest.fixture(scope="module")
+def systems():
+    return diversity_exams.frozen(jax.random.key(0), 8)
+
+
+@pytest.fixture(scope="module")
+def examiner():
+    return diversity_exams.examiner(catalogue.lg4(jax.random.key(1), bank=16), **SIZES)
+
+
+def marked(examiner, batch, library):
+    """The batch as an exam with all references."""
+    beside = diversity_exams.references(examiner, batch)
+    return diversity_exams.exam(examiner, batch, library, beside)
+
+
+def test_a_library_draws_its_first_systems_and_all_of_them(systems, examiner):
+    own = diversity_exams.library(systems, 3)
+    batch = examiner.familiar(own, jax.random.key(2))
+    which = (np.asarray(batch.task.q)[:, None] == systems.q[None]).argmax(axis=1)
+    assert set(which) == {0, 1, 2}
+    np.testing.assert_array_equal(batch.task.A, systems.A[which])
+
+
+def test_sizes_of_a_library_share_programs_for_sampling_and_training(systems):
+    examiner = diversity_exams.examiner(catalogue.lg4(jax.random.key(1), bank=16), **SIZES)
+    stream = diversity_exams.batches(count=4, length=3)
+    traced = []
+
+    def loss(params, batch, key):
+        traced.append(batch.targets.shape)
+        return params * jnp.mean(batch.targets**2), {}
+
+    optimizer = optax.sgd(0.1)
+    for number, k in enumerate((1, 5, 8)):
+        own = diversity_exams.library(systems, k)
+        examiner.familiar(own, jax.random.key(number))
+        train.fit(
+            jax.random.key(10 + number),
+            jnp.zeros(()),
+            loss,
+            stream(own),
+            optimizer,
+            steps=2,
+            log_every=2,
+            journal=silent_journal(),
+        )
+        if number == 0:
+            once = len(traced)
+    assert examiner.familiar._cache_size() == 1
+    assert len(traced) == once
+
+
+def test_an_exam_has_the_genie_the_librarys_mixture_and_the_full_priors(systems, examiner):
+    own = diversity_exams.library(systems, 5)
+    batch = examiner.familiar(own, jax.random.key(3))
+    exam = marked(examiner, batch, own)
+    y = batch.targets[..., 0]
+    first = jax.tree.map(lambda leaf: leaf[:5], systems)
+    np.testing.assert_allclose(exam.references["bayes"][..., 0], oracles.bank(first, y).mean)
+    np.testing.assert_allclose(exam.references["prior"], examiner.family.bayes(batch))
+    one = diversity_exams.library(systems, 1)
+    batch = examiner.familiar(one, jax.random.key(4))
+    exam = marked(examiner, batch, one)
+    np.testing.assert_allclose(exam.references["bayes"], exam.references["genie"], atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [0, 9])
+def test_a_library_larger_than_its_systems_is_refused(systems, size):
+    with pytest.raises(ValueError, match=f"{size} systems must have 1..8"):
+        diversity_exams.library(systems, size)
+
+
+def test_the_crossover_of_a_line_in_log_k_is_its_zero():
+    tasks = [1, 8, 64, 512]
+    lead = 0.3 * (np.log2(tasks) - 4.5)
+    assert crossover(tasks, lead) == pytest.approx(4.5)
+    assert crossover(tasks, lead + 10) == -np.inf
+    assert crossover(tasks, lead - 10) == np.inf
+
+
+def test_the_crossover_is_the_last_where_noise_makes_several():
+    assert crossover([1, 2, 4, 8, 16], np.array([-1.0, 1.0, -1.0, 1.0, 2.0])) == pytest.approx(2.5)
+
+
+def test_distances_are_to_each_oracle_at_each_place(systems, examiner):
+    own, sat = diversity_exams.library(systems, 2), {}
+    for place, key in zip(PLACES, jax.random.split(jax.random.key(5)), strict=True):
+        batch = examiner.familiar(own, key)
+        exam = marked(examiner, batch, own)
+        sat[place] = exam, exam.references["bayes" if place == "library" else "prior"][None]
+    found = diversity_distances.distances(sat)
+    assert found.library_mixture.max() == found.new_prior.max() == 0
+    exam = sat["library"][0]
+    gap = exams.excess(exam, exam.references["bayes"], "prior").mean(axis=0)
+    np.testing.assert_allclose(found.library_prior, gap)
+    assert found.library_prior.shape == (SIZES["length"],) and found.library_prior[-1] > 0
+
+
+def planted(crossings, tasks):
+    """Distances (K, R, 4) whose lead on new tasks crosses zero at log2 K = crossings (R,)."""
+    found = np.ones((len(tasks), len(crossings), 4))
+    lead = 0.1 * (np.log2(tasks)[:, None] - crossings[None])
+    found[..., Distances._fields.index("new_mixture")] += lead
+    found[..., Distances._fields.index("library_prior")] += 0.2
+    return found
+
+
+def test_the_summary_has_paired_differences_and_a_crossover_a_library():
+    tasks, at = [1, 8, 64], np.array([2.0, 4.0, 5.0])
+    found = diversity_distances.summary("ssd+conv", tasks, planted(at, tasks))
+    np.testing.assert_allclose(found["ssd+conv/crossover_log2"], at)
+    np.testing.assert_allclose(found["ssd+conv/few_new"], 0.1 * at)
+    np.testing.assert_allclose(found["ssd+conv/many_new"], 0.1 * (6 - at))
+    np.testing.assert_allclose(found["ssd+conv/few_library"], 0.2)
+    np.testing.assert_allclose(found["ssd+conv/new_improves"], 0.0)
+    other = {"gru/crossover_log2": [1.0, 1.0, 1.0]}
+    gap = diversity_distances.between_arms(found | other, ["ssd+conv", "gru"])
+    np.testing.assert_allclose(gap["gap/crossover_log2_ssd+conv_minus_gru"], at - 1)
+
+
+def test_a_crossover_outside_the_sizes_measured_is_left_out():
+    tasks = [1, 8, 64]
+    found = diversity_distances.summary("gru", tasks, planted(np.array([2.0, 9.0]), tasks))
+    assert "gru/crossover_log2" not in found and "gru/many_new" in found
+
+
+def test_tasks_must_rise():
+    with pytest.raises(ValidationError, match="must rise"):
+        Diversity(**smoke(tasks=[8, 1]))
+
+
+@pytest.mark.slow
+def test_a_run_measures_every_claim_and_draws():
+    cfg = Diversity(**smoke(arms=["ssd+conv", "softmax+conv+rope"]))
+    done = EXPERIMENT.run(cfg, jax.random.key(0), silent_journal())
+    for name, value in done.summary.items():
+        assert np.isfinite(value).all(), name
+    assert {claim.metric for claim in EXPERIMENT.claims} <= set(done.summary)
+    verdicts = {claim.name: judge(claim, done.summary).verdict for claim in EXPERIMENT.claims}
+    assert verdicts["no_arm_beats_the_genie"] == "holds"
+    figures = EXPERIMENT.figures(done)
+    assert set(figures) == {"distance_by_tasks", "distance_by_context", "training"}
+    for figure in figures.values():
+        figure.canvas.draw()

@@ -20,9 +20,7 @@ MODULI = (0.4, 0.95)
 Poles = Literal["real", "complex"]
 
 
-def bare(
-    poles: Poles, states: int, *, features: int, layers: int = 1, conv: bool = False
-) -> Arm:
+def bare(poles: Poles, states: int, *, features: int, layers: int = 1, conv: bool = False) -> Arm:
     """h_t = a h_{t-1} + B x_t in `layers`, each fed the one before; y_t = c . h_t, one number.
 
     A layer remembers `states` real numbers: so many real poles in (0, 1), as in Mamba, or half as
@@ -37,7 +35,9 @@ def bare(
         keys = jax.random.split(key, layers + 2)
         sizes = [features] + [states] * (layers - 1)
         params = {
-            "layers": [_layer(k, size, states, count) for k, size in zip(keys, sizes, strict=False)],
+            "layers": [
+                _layer(k, size, states, count) for k, size in zip(keys, sizes, strict=False)
+            ],
             "C": jax.random.normal(keys[-2], (states, 1)) / states**0.5,
         }
         if conv:

@@ -26,7 +26,7 @@ from feedrun.papers.ssm_icl import lgssm_scores as measures
 from feedrun.papers.ssm_icl import lgssm_stage as stages
 from feedrun.papers.ssm_icl.families import Family, Keys
 from feedrun.papers.ssm_icl.lgssm_claims import CLAIMS
-from feedrun.papers.ssm_icl.lgssm_config import PARTS, Lgssm
+from feedrun.papers.ssm_icl.lgssm_config import END, PARTS, Lgssm
 from feedrun.papers.ssm_icl.standings import Standing
 
 AT = (1, 3, 7, 15, 31, 63, 127, 255)
@@ -45,7 +45,7 @@ ALONE: Mapping[str, Callable[..., lgssm_parts.Found]] = {
 
 
 def run(cfg: Lgssm, key: jax.Array, journal: Journal) -> Result:
-    """The main comparison, then the parts, each with a key and a scope of the journal of its own."""
+    """The main comparison, then the parts, each with a key and a scope of its own."""
     split = dict(zip(("main", *PARTS), jax.random.split(key, 1 + len(PARTS)), strict=True))
     keys = families.keys(split["main"])
     stage = stages.build(
@@ -105,7 +105,7 @@ def compared(
     summary["bayes_excess"], summary["ar4_excess"] = float(bayes.mean()), float(ar4.mean())
     summary["below_bayes_z"] = stages.over_bayes(main.values(), stage.exam)
     if cfg.family == "lg4" and learners.REFERENCE in main:
-        summary["lg4/end"] = main[learners.REFERENCE].excess[:, -1].tolist()
+        summary["lg4/end"] = main[learners.REFERENCE].excess[:, min(END, cfg.length - 1)].tolist()
     everyone = list(main.values())
     arrays = standings.arrays(everyone, stage.exam, over=stages.OVER, every=cfg.training.log_every)
     costs = [learners.cost(one.learner) for one in everyone]

@@ -15,6 +15,9 @@ PARTS = ("stretched", "states", "exact", "known", "order_blind", "poles")
 FIRST = 8
 """Observations after which a filter's gains have settled (claim C13: t >= 8)."""
 
+END = 63
+"""Observations after which claims C10 and C11 are made (or the last, where there are fewer)."""
+
 
 class Stretched(Config):
     """The main networks on `sequences` that are `times` as long as those of training."""

@@ -102,9 +102,7 @@ def states(arrays: Arrays) -> Figure:
             shared.band(axes, cache, excess[:, 1:], str(name))
         elif str(name) != "ssd+conv":
             face = style["color"] if style["linestyle"] == "-" else "w"
-            axes.plot(
-                state, excess[:, -1].mean(), "o", color=style["color"], mfc=face, label=words
-            )
+            axes.plot(state, excess[:, -1].mean(), "o", color=style["color"], mfc=face, label=words)
     _ladder(axes, arrays)
     axes.axhline(float(arrays["line_bayes"][-1]), color="k", lw=1, ls=":", label="Bayes")
     axes.set(xscale="log", yscale="log", xlabel="real numbers remembered", ylabel=EXCESS)

@@ -20,14 +20,19 @@ def by_family(results: Sequence[tuple[Any, Result]]) -> dict[str, Any]:
     for cfg, result in results:
         title = TITLES[cfg.family].format(tasks=cfg.tasks)
         for name in cfg.arms:
-            seeds = np.atleast_1d(result.summary[f"{name}/excess"]).tolist()
+            seeds = _numbers(result, f"{name}/excess")
             table.setdefault(title, {}).setdefault(name, []).extend(seeds)
         for word in ("bayes", "ar4"):
-            level = float(result.summary[f"{word}_excess"])
-            lines.setdefault(title, {}).setdefault(word, []).append(level)
+            levels = _numbers(result, f"{word}_excess")
+            lines.setdefault(title, {}).setdefault(word, []).extend(levels)
     if len({name for own in table.values() for name in own}) < 2:
         return {}
     return {"arms_by_family": arms_by_family(table, lines)}
+
+
+def _numbers(result: Result, metric: str) -> list[float]:
+    """What a run found, one number or one a seed."""
+    return np.atleast_1d(np.asarray(result.summary[metric], float)).tolist()
 
 
 def arms_by_family(

@@ -1,4 +1,4 @@
-"""What is read off curves: distance to Bayes, steps to a level, growth beyond the trained length."""
+"""What is read off curves: distance to Bayes, steps to a level, growth with length."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,7 +33,7 @@ WINDOW = 8
 
 
 def gap(excess: Any, bayes: Any, reference: Any) -> Any:
-    """(e - e_Bayes) / (e_reference - e_Bayes) of numbers: 0 is optimal, 1 as good as `reference`."""
+    """(e - e_Bayes) / (e_reference - e_Bayes): 0 is optimal, 1 as good as `reference`."""
     return (excess - bayes) / (reference - bayes)
 
 
@@ -71,7 +71,7 @@ def _first(curve: np.ndarray, level: float, every: int) -> float:
 def speeds(
     everyone: Mapping[str, Standing], levels: Mapping[str, float], every: int
 ) -> dict[str, list[float]]:
-    """"<arm>/steps_to_<level>" and "speed/<race>_<level>", the first over the second.
+    """ "<arm>/steps_to_<level>" and "speed/<race>_<level>", the first over the second.
 
     Only where every seed got there: a mean over those that did would flatter.
     """

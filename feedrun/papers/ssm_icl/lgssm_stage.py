@@ -50,9 +50,7 @@ def standing(stage: Stage, learner: Learner, journal: Journal) -> Standing:
     trained = learners.fitted(
         learner, stage.keys, stage.training, stage.valid, journal, length=stage.length, over=OVER
     )
-    return standings.stand(
-        learner, trained, stage.exam, over=OVER, slab=stage.training.batch
-    )
+    return standings.stand(learner, trained, stage.exam, over=OVER, slab=stage.training.batch)
 
 
 def line(exam: Exam, name: str) -> Float[np.ndarray, "T"]:

@@ -46,7 +46,8 @@ ALONE: Mapping[str, Callable[..., lgssm_parts.Found]] = {
 
 def run(cfg: Lgssm, key: jax.Array, journal: Journal) -> Result:
     """The main comparison, then the parts, each with a key and a scope of its own."""
-    split = dict(zip(("main", *PARTS), jax.random.split(key, 1 + len(PARTS)), strict=True))
+    own_keys = jax.random.split(key, 1 + len(PARTS))
+    split: dict[str, Any] = dict(zip(("main", *PARTS), own_keys, strict=True))
     keys = families.keys(split["main"])
     stage = stages.build(
         family(cfg, keys),

@@ -75,14 +75,14 @@ def autocovariance(tasks, lags=80):
 def test_the_filter_s_own_poles_lack_nothing_and_a_single_real_one_what_dense_algebra_says():
     gamma = autocovariance(linear_gaussian.rotation())
     pole = 0.573843 + 0.315446j  # the specification, section 3.2
-    assert abs(theory.pole_excess(gamma, (pole,))) < 1e-6
+    assert abs(theory.pole_excess(gamma, np.array([pole]))) < 1e-6
     n = len(gamma) - 1
     Gamma = gamma[np.abs(np.subtract.outer(np.arange(n), np.arange(n)))]
     best, powers = np.linalg.solve(Gamma, gamma[1:]), 0.5 ** np.arange(n)
     scales = np.linspace(-2, 2, 4001)
     off = scales[:, None] * powers[None] - best[None]
     lowest = np.einsum("si,ij,sj->s", off, Gamma, off).min()
-    assert theory.pole_excess(gamma, (0.5,)) == pytest.approx(lowest, rel=1e-5)
+    assert theory.pole_excess(gamma, np.array([0.5])) == pytest.approx(lowest, rel=1e-5)
 
 
 def test_two_real_poles_suffice_for_a_state_that_does_not_turn_and_not_for_one_that_does():

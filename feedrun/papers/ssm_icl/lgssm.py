@@ -76,7 +76,8 @@ def run(cfg: Lgssm, key: jax.Array, journal: Journal) -> Result:
     if len(main) == 1:
         prefix = f"{cfg.arms[0]}/"
         summary |= {k.removeprefix(prefix): v for k, v in summary.items() if k.startswith(prefix)}
-    return Result(summary, arrays, {part: notes(group) for part, group in groups.items()})
+    known = {part: notes(group) for part, group in groups.items()}
+    return Result(summary, arrays, known | {"chance": chance(summary, stage)})
 
 
 def family(cfg: Lgssm, keys: Keys) -> Family:
@@ -114,6 +115,14 @@ def compared(
     levels |= {"bayes": float(stages.line(stage.valid, "bayes").mean())}
     arrays |= {f"level_{name}": np.array(level) for name, level in levels.items()}
     return summary, arrays
+
+
+def chance(summary: Mapping[str, Any], stage: stages.Stage) -> dict[str, float]:
+    """Of every excess of the main comparison what answering 0, the prior's mean, would have."""
+    zero = (stage.exam.references["genie"] ** 2).sum(axis=-1).mean(axis=0)
+    levels = {f"excess_{n}": zero[n] for n in AT if n < len(zero)} | {"excess": zero.mean()}
+    words = {name: name.split("/")[-1] for name in summary if not name.startswith("states_")}
+    return {name: float(levels[word]) for name, word in words.items() if word in levels}
 
 
 def notes(everyone: Iterable[Standing]) -> dict[str, Any]:

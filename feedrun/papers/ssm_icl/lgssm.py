@@ -112,6 +112,7 @@ def compared(
     arrays = standings.arrays(everyone, stage.exam, over=stages.OVER, every=cfg.training.log_every)
     costs = [learners.cost(one.learner) for one in everyone]
     arrays |= {"state": np.array([cost["state"] for cost in costs])}
+    arrays |= {"genie_risk": stages.variances(stage.exam).mean(axis=0)}
     levels |= {"bayes": float(stages.line(stage.valid, "bayes").mean())}
     arrays |= {f"level_{name}": np.array(level) for name, level in levels.items()}
     return summary, arrays

@@ -26,6 +26,7 @@ BARE = {
     "conv": ("two real, convolution before", GREEN, "-"),
     "layers": ("two real, two layers", PINK, "-"),
 }
+BLIND = {"linear": ORANGE, "linear+conv": BLUE, "linear+rope": GREEN}
 FINITE = {"finite": ("16 frozen systems", BLUE), "lg1": ("LG1", ORANGE)}
 
 
@@ -72,7 +73,9 @@ def stretched(arrays: Arrays) -> Figure:
     ar4 = _smooth(arrays["stretched_ar4"][None])[0]
     axes.plot(context[1:], ar4[1:], "k:", lw=1, label="ridge on 4 lags")
     axes.axvline(float(arrays["trained_length"]), color="0.6", lw=0.8)
+    bottom = 0.7 * float(ar4[1:].min())
     axes.set(xscale="log", yscale="log", xlabel=f"{SEEN} (grey: the trained length)", ylabel=EXCESS)
+    axes.set_ylim(bottom=bottom)
     fig.legend(loc="outside right upper", fontsize=8, frameon=False)
     return fig
 
@@ -90,16 +93,17 @@ def _smooth(excess: np.ndarray, share: float = 0.05) -> np.ndarray:
 def states(arrays: Arrays) -> Figure:
     """Excess after the last observation against numbers remembered; attention's cache as it grows.
 
-    Attention that keeps its last n observations alone has the excess it has after n: the sequences
-    are stationary, so that what is left of one is one.
+    Attention that keeps its last n observations alone has the risk it has after n: the sequences
+    are stationary, so that what is left of one is one. All are compared with the same filter.
     """
     fig = canvas(6.4, 4.0)
     axes = fig.add_subplot()
+    later = arrays["genie_risk"] - arrays["genie_risk"][-1]
     for name, state, excess in zip(arrays["arms"], arrays["state"], arrays["excess"], strict=True):
         style, words = shared.look(str(name)), shared.title(str(name))
         if str(name).startswith("softmax"):
             cache = state * np.arange(1, excess.shape[1]) / excess.shape[1]
-            shared.band(axes, cache, excess[:, 1:], str(name))
+            shared.band(axes, cache, (excess + later[None])[:, 1:], str(name))
         elif str(name) != "ssd+conv":
             face = style["color"] if style["linestyle"] == "-" else "w"
             axes.plot(state, excess[:, -1].mean(), "o", color=style["color"], mfc=face, label=words)
@@ -132,7 +136,7 @@ def exact(arrays: Arrays) -> Figure:
         axes.plot(context, bayes[1:], "k:", lw=1.2, label="exact mixture (Bayes)")
         axes.set(xscale="log", yscale="log", xlabel=SEEN, title=words)
         axes.legend(fontsize=8, frameon=False, loc="lower left")
-    fig.axes[0].set_ylabel(f"{EXCESS[:23]}\n{EXCESS[24:]}")
+    fig.axes[0].set_ylabel(EXCESS.replace(" that", "\nthat"))
     return fig
 
 
@@ -145,6 +149,8 @@ def one_system(arrays: Arrays, panels: list[Panel], summary: Mapping[str, Any]) 
             limit = float(summary["poles/real_limit"])
             axes.axhline(limit, color=RED, lw=1, ls=":", label="best two real poles")
         axes.set(xscale="log", yscale="log", xlabel=SEEN)
+        lowest = min(np.min(line.get_ydata()) for line in axes.lines)
+        axes.set_ylim(bottom=0.5 * max(float(lowest), 1e-6))
         axes.legend(
             fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1
         )
@@ -159,7 +165,9 @@ def _known(axes: Any, arrays: Arrays) -> None:
 
 def _order_blind(axes: Any, arrays: Arrays) -> None:
     axes.set_title("one system of LG1: is order seen?", fontsize=9)
-    _arms(axes, arrays, "order_blind")
+    for name, excess in zip(arrays["order_blind_arms"], arrays["order_blind_excess"], strict=True):
+        words = shared.title(str(name))
+        _mean(axes, np.arange(1, excess.shape[1]), excess[:, 1:], words, BLIND[str(name)])
     floor = arrays["order_blind_floor"]
     label = "best linear that is blind to order"
     axes.plot(np.arange(2, 2 + len(floor)), floor, "k:", lw=1.2, label=label)

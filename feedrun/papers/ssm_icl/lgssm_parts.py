@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from feedrun.experiment import Journal
-from feedrun.maths import riccati
 from feedrun.models import arms
 from feedrun.models.bare import bare
 from feedrun.papers.ssm_icl import (
@@ -128,9 +126,10 @@ def _against_mixture(name: str, one: Standing, stage: stages.Stage) -> dict[str,
     at = [n for n in PRICED if n < price.shape[1]]
     summary: dict[str, Any] = {
         f"{name}/over_mixture": over.tolist(),
-        f"{name}/price_error": measures.price_error(price, bayes, at),
         f"{name}/below_bayes_z": stages.over_bayes([one], exam),
     }
+    if name == "lg1":
+        summary["lg1/price_error"] = measures.price_error(price, bayes, at)
     slope = one.trained.slope
     return summary | ({f"{name}/slope": slope.tolist()} if np.isfinite(slope).all() else {})
 
@@ -139,7 +138,7 @@ def known(cfg: Lgssm, key: Any, journal: Journal) -> Found:
     """One frozen system of LG4, so nothing is to be inferred but the state (C13)."""
     keys = families.keys(key)
     family = catalogue.lg4_finite(jax.random.clone(keys.library), tasks=1)
-    everyone = _compared(cfg, cfg.known, family, keys, KNOWN, journal)
+    _, everyone = _compared(cfg, cfg.known, family, keys, KNOWN, journal)
     difference = everyone[0].excess - everyone[1].excess
     late = difference[:, FIRST:]
     summary = {
@@ -153,16 +152,16 @@ def order_blind(cfg: Lgssm, key: Any, journal: Journal) -> Found:
     """One system of LG1, one layer of linear attention with and without sight of order (C12)."""
     a, r = 0.9, 1.0
     family = catalogue.of_tasks(linear_gaussian.scalar(a=a, r=r))
-    everyone = _compared(cfg, cfg.order_blind, family, families.keys(key), BLIND, journal)
-    S = r + float(riccati.steady_number(*jnp.array([a, 1 - a**2, r])))
+    stage, everyone = _compared(cfg, cfg.order_blind, family, families.keys(key), BLIND, journal)
+    S = stages.variances(stage.exam).mean(axis=0)
     n = min(60, cfg.length - 1)
     context = np.arange(2, cfg.length)
     floor = [theory.order_blind_risk(int(k), a=a, r=r, last=True) for k in context]
     summary = {
-        f"order_blind/{one.learner.name}": (S + one.excess[:, n]).tolist() for one in everyone
+        f"order_blind/{one.learner.name}": (S[n] + one.excess[:, n]).tolist() for one in everyone
     }
     curves = _curves("order_blind", everyone)
-    return summary, curves | {"order_blind_floor": np.array(floor) - S}, everyone
+    return summary, curves | {"order_blind_floor": np.array(floor) - S[2:]}, everyone
 
 
 def poles(cfg: Lgssm, key: Any, journal: Journal) -> Found:
@@ -186,11 +185,11 @@ def poles(cfg: Lgssm, key: Any, journal: Journal) -> Found:
     return summary, _curves("poles", everyone), everyone
 
 
-def _compared(cfg: Lgssm, part, family, keys, names, journal: Journal) -> list[Standing]:
-    """These arms on one family, with the part's sizes and budget."""
+def _compared(cfg: Lgssm, part, family, keys, names, journal: Journal):
+    """The stage, and these arms on it with the part's sizes and budget."""
     stage = stages.build(family, keys, part.training, sequences=cfg.sequences, length=cfg.length)
     made = (learners.learner(n, family, part.network, length=cfg.length) for n in names)
-    return [stages.standing(stage, learner, journal) for learner in made]
+    return stage, [stages.standing(stage, learner, journal) for learner in made]
 
 
 def _curves(part: str, everyone: list[Standing]) -> dict[str, np.ndarray]:

@@ -154,7 +154,7 @@ def one_system(arrays: Arrays, panels: list[Panel], summary: Mapping[str, Any]) 
         axes.legend(
             fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1
         )
-    fig.axes[0].set_ylabel(EXCESS)
+    fig.axes[0].set_ylabel(EXCESS.replace(" that", "\nthat"))
     return fig
 
 

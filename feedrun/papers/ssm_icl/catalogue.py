@@ -27,6 +27,7 @@ from feedrun.papers.ssm_icl import (
 )
 from feedrun.papers.ssm_icl import regression_oracles as exact
 from feedrun.papers.ssm_icl.families import Batch, Family, Predictor, Scalar
+from feedrun.papers.ssm_icl.linear_gaussian import Tasks
 from feedrun.papers.ssm_icl.regression import AR_DEVIATION, AR_LAGS, NOISE, REGRESSORS, Format
 
 LAG_PENALTIES = {1: 8.0, 2: 8.0, 4: 12.0, 8: 24.0}
@@ -36,8 +37,7 @@ LAG_PENALTIES = {1: 8.0, 2: 8.0, 4: 12.0, 8: 24.0}
 
 def lg1() -> Family:
     """LG1: a number that decays, seen with noise; 384 tasks, so Bayes is exact."""
-    grid = linear_gaussian.lg1_grid()
-    return _linear(partial(linear_gaussian.chosen, grid), oracles.bank_predictor(grid))
+    return of_tasks(linear_gaussian.lg1_grid())
 
 
 def lg4(bank_key: Key[Array, ""], *, bank: int) -> Family:
@@ -48,9 +48,12 @@ def lg4(bank_key: Key[Array, ""], *, bank: int) -> Family:
 
 def lg4_finite(library_key: Key[Array, ""], *, tasks: int) -> Family:
     """LG4-K: one of K frozen systems of LG4, equally likely; Bayes is their exact mixture."""
-    library = linear_gaussian.lg4(library_key, tasks)
-    draw = partial(linear_gaussian.chosen, library)
-    return _linear(draw, oracles.bank_predictor(library))
+    return of_tasks(linear_gaussian.lg4(library_key, tasks))
+
+
+def of_tasks(tasks: Tasks) -> Family:
+    """Any finite set of systems with one coordinate of y, equally likely; Bayes is exact."""
+    return _linear(partial(linear_gaussian.chosen, tasks), oracles.bank_predictor(tasks))
 
 
 def mop(*, triangular: bool, coloured: bool) -> Family:

@@ -45,6 +45,23 @@ def lg1_grid(*, decays: int = 24, noises: int = 16) -> Tasks:
     return Tasks(a[:, None, None], jnp.ones((len(a), 1, 1)), 1 - a**2, r)
 
 
+def scalar(*, a: float, r: float) -> Tasks:
+    """One system of LG1: z_{t+1} = a z_t + N(0, 1 - a^2), seen with noise r."""
+    one = jnp.ones((1, 1, 1))
+    return Tasks(a * one, one, jnp.full((1,), 1 - a**2), jnp.full((1,), r))
+
+
+def rotation(*, modulus: float = 0.95, degrees: float = 30.0, r: float = 0.25) -> Tasks:
+    """One system of two states that turn and decay, the first seen with noise r (section 3.2).
+
+    Its filter's poles are complex, 0.574 +- 0.315 i for the numbers of the specification.
+    """
+    turn = jnp.deg2rad(degrees)
+    A = modulus * jnp.array([[jnp.cos(turn), -jnp.sin(turn)], [jnp.sin(turn), jnp.cos(turn)]])
+    C = jnp.array([[[1.0, 0.0]]])
+    return Tasks(A[None], C, jnp.full((1,), 1 - modulus**2), jnp.full((1,), r))
+
+
 def lg4(key: Key[Array, ""], count: int) -> Tasks:
     """Tasks of LG4: A = kappa O with O Haar on O(4), C a unit vector, q = 1 - kappa^2, r = 1/4.
 

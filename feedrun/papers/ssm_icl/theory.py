@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Inexact
 
 from feedrun.maths import autoregression
 from feedrun.papers.ssm_icl.families import Scalar
@@ -134,6 +134,32 @@ def order_blind_risk(n: int, *, a: float, r: float, last: bool) -> float:
         features = np.stack([np.eye(n)[-1], np.r_[np.full(n - 1, 1 / (n - 1)), 0.0]])
     cross = features @ a ** (n - steps)
     return float(1 + r - cross @ np.linalg.solve(features @ cov @ features.T, cross))
+
+
+def pole_excess(gamma: Float[np.ndarray, "L"], poles: Inexact[np.ndarray, "N"]) -> float:
+    """Excess of the best y^_{t+1} = sum_k g_k y_{t-k}, g a sum of powers of these poles.
+
+    What a steady recurrence with those poles and the best drive and readout lacks: with Gamma and
+    gamma the autocovariances of y and M the powers, gamma^T Gamma^-1 gamma less what the span of
+    M explains, gamma^T M (M^T Gamma M)^-1 M^T gamma. `gamma`: lags 0 .. L - 1 of y.
+    """
+    steps = np.arange(len(gamma) - 1)
+    powers = poles[None] ** steps[:, None]
+    M = np.concatenate([powers.real, powers.imag], axis=1)
+    M = M[:, np.abs(M).max(axis=0) > 0]
+    Gamma, cross = gamma[np.abs(steps[:, None] - steps[None])], gamma[1:]
+    explained = M.T @ cross
+    return float(
+        cross @ np.linalg.solve(Gamma, cross)
+        - explained @ np.linalg.lstsq(M.T @ Gamma @ M, explained)[0]
+    )
+
+
+def best_real_pair(gamma: Float[np.ndarray, "L"], *, points: int = 50) -> float:
+    """The least `pole_excess` of two real poles on a grid of `points` in (0, 1)."""
+    grid = (np.arange(points) + 0.5) / points
+    pairs = (np.stack([a, b]) for i, a in enumerate(grid) for b in grid[:i])
+    return min(pole_excess(gamma, pair) for pair in pairs)
 
 
 class Cell(NamedTuple):

@@ -96,7 +96,7 @@ def problems(cfg: Probe, keys: list[families.Keys]) -> list[Problem]:
     """LG4, LG1 and SM. Exact mixtures are left to the probes' ceilings: trained arms are judged
     over the genie, so that a bank is run once.
     """
-    four, one, chain = keys
+    four, _, chain = keys
     bank = jax.random.clone(four.library)
     lg4 = catalogue.lg4(four.library, bank=1)._replace(bayes=None)
     lg1 = catalogue.lg1()._replace(bayes=None)

@@ -52,10 +52,11 @@ def observations(cfg: Gain, key: Any, length: int) -> Float[Array, "B T"]:
     return linear_gaussian.trajectories(key, tasks, length=length)[1][..., 0]
 
 
-def influence(predict: Predict, y: Float[Array, "B T"], *, together: int = 16) -> Influence:
+def influence(
+    predict: Predict, y: Float[Array, "B T"], *, together: int = 16
+) -> Float[Array, "B T T"]:
     """Jacobians of a predictor at each sequence, `together` sequences at a time."""
-    rows = jax.lax.map(jax.jacfwd(predict), y, batch_size=min(together, len(y)))
-    return rows
+    return jax.lax.map(jax.jacfwd(predict), y, batch_size=min(together, len(y)))
 
 
 def genie(cfg: Gain) -> Predict:

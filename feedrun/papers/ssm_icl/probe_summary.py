@@ -10,12 +10,12 @@ from feedrun.papers.ssm_icl.probe_reading import Score
 
 MAIN = {"lg4": "signal", "lg1": "signal", "switching": "belief"}
 """The target by which arms are compared."""
-PAIRS = {
-    "conv": ("ssd+conv", "linear+conv+rope"),
-    "plain": ("ssd", "linear+rope"),
-    "softmax": ("ssd+conv", "softmax+conv+rope"),
-}
-"""Differences that are claimed: both arms with a short convolution, both without, and softmax."""
+PAIRS = (
+    ("ssd+conv", "linear+conv+rope"),
+    ("ssd", "linear+rope"),
+    ("ssd+conv", "softmax+conv+rope"),
+)
+"""Differences reported: both arms with a short convolution, both without, and softmax."""
 CONVOLUTION = 4
 """Observations that a short convolution sees."""
 
@@ -69,7 +69,7 @@ def _scores(part: Part) -> dict[str, Any]:
 def _differences(part: Part) -> dict[str, list[float]]:
     """Of shares of the ceiling, paired over seeds: between arms, and to the controls."""
     target, found = MAIN[part.name], {}
-    for name, (one, two) in PAIRS.items():
+    for one, two in PAIRS:
         if one in part.arms and two in part.arms:
             gap = shares(part, one, target) - shares(part, two, target)
             found[f"gap/{one}_minus_{two}"] = gap.tolist()

@@ -28,7 +28,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from feedrun.maths import kalman_lanes
-from feedrun.papers.ssm_icl import chain_oracles, linear_gaussian, oracles
+from feedrun.papers.ssm_icl import chain_oracles, oracles
 from feedrun.papers.ssm_icl.families import Batch, shifted
 from feedrun.papers.ssm_icl.linear_gaussian import Tasks
 
@@ -37,8 +37,10 @@ Known = Mapping[str, Float[Array, "B T K"]]
 
 
 class Asked(NamedTuple):
-    """A family's targets: truth(batch); attainable(batch), of whom knows only the sequence;
-    genie(batch), of whom knows the task as well. loss: of log-beliefs, or of numbers.
+    """A family's targets, and the posterior means of those who know the sequence, or the task too.
+
+    truth(batch), attainable(batch), genie(batch) -> Known; a target that an observer knows nothing
+    of, or all, is left out.
     """
 
     truth: Callable[[Batch], Known]
@@ -130,11 +132,6 @@ def _log_odds(x: np.ndarray) -> np.ndarray:
     """Log-probabilities."""
     top = x - x.max(axis=-1, keepdims=True)
     return top - np.log(np.exp(top).sum(axis=-1, keepdims=True))
-
-
-def lg1_prior() -> Tasks:
-    """All tasks of LG1."""
-    return linear_gaussian.lg1_grid()
 
 
 def run(known: Callable[[Batch], Known], batch: Batch) -> dict[str, np.ndarray]:

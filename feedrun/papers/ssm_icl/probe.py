@@ -88,7 +88,7 @@ def run(cfg: Probe, key: jax.Array, journal: Journal) -> Result:
     return Result(
         probe_summary.summary(parts, influences, cfg),
         probe_summary.arrays(parts, influences, cfg),
-        probe_summary.notes(parts),
+        probe_summary.notes(parts, cfg),
     )
 
 

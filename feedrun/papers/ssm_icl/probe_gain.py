@@ -79,13 +79,8 @@ def network(arm: Arm, params: Any, y: Float[Array, "T"]) -> Float[Array, "T"]:
 
 def of_networks(arm: Arm, params: Any, y: Float[Array, "B T"]) -> Float[np.ndarray, "R B T T"]:
     """Influences of R networks."""
-    many = jax.jit(
-        partial(
-            jax.lax.map,
-            lambda own: influence(partial(network, arm, own), y),
-        )
-    )
-    return np.asarray(many(params))
+    each = partial(jax.lax.map, lambda own: influence(partial(network, arm, own), y))
+    return np.asarray(jax.jit(each)(params))
 
 
 def gains(influence: Float[np.ndarray, "*R T T"]) -> Float[np.ndarray, "*R N"]:
@@ -94,16 +89,16 @@ def gains(influence: Float[np.ndarray, "*R T T"]) -> Float[np.ndarray, "*R N"]:
 
 
 def cosine(
-    one: Float[np.ndarray, "*B T T"], two: Float[np.ndarray, "*B T T"]
-) -> Float[np.ndarray, "*B T"]:
+    one: Float[np.ndarray, "*A T S"], two: Float[np.ndarray, "*B T S"]
+) -> Float[np.ndarray, "*C T"]:
     """Between the influences of all observations on each prediction; the first has none: 0."""
     product = np.linalg.norm(one, axis=-1) * np.linalg.norm(two, axis=-1)
     return (one * two).sum(axis=-1) / np.maximum(product, 1e-12)
 
 
 def distance(
-    one: Float[np.ndarray, "*B T T"], two: Float[np.ndarray, "*B T T"]
-) -> Float[np.ndarray, "*B T"]:
+    one: Float[np.ndarray, "*A T S"], two: Float[np.ndarray, "*B T S"]
+) -> Float[np.ndarray, "*C T"]:
     """|one - two| / |two|, likewise."""
     norm = np.maximum(np.linalg.norm(two, axis=-1), 1e-12)
     return np.linalg.norm(one - two, axis=-1) / norm

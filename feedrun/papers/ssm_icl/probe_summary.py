@@ -142,8 +142,11 @@ def arrays(parts: Sequence[Part], influences: Mapping[str, np.ndarray], cfg: Any
     return found
 
 
-def notes(parts: Sequence[Part]) -> dict[str, Any]:
-    """By family what arms cost and which rates they got; a constant explains nothing."""
+def notes(parts: Sequence[Part], cfg: Any) -> dict[str, Any]:
+    """By family what arms cost and which rates they got; a constant explains nothing.
+
+    rate_at_an_edge: arms that got the least or the greatest of their rates.
+    """
     chance = {
         f"{part.name}/{arm}/{target}{ending}": 0.0
         for part in parts
@@ -152,4 +155,12 @@ def notes(parts: Sequence[Part]) -> dict[str, Any]:
         for ending in ("", "_of_ceiling")
         if not ending or has_ceiling(part, target)
     }
-    return {part.name: standings.notes(part.everyone) for part in parts} | {"chance": chance}
+    edges = [
+        f"{part.name}/{one.learner.name}"
+        for part in parts
+        for rates in [getattr(cfg, part.name).training.rates]
+        for one in part.everyone
+        if one.trained.rate in (min(rates), max(rates))
+    ]
+    own = {part.name: standings.notes(part.everyone) for part in parts}
+    return own | {"rate_at_an_edge": edges, "chance": chance}

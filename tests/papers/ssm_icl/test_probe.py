@@ -180,8 +180,10 @@ def test_configs_are_valid(scale):
 
 
 @pytest.mark.slow
-def test_smoke_measures_every_claim_and_draws():
-    done = EXPERIMENT.run(Probe.model_validate(sizes("smoke")), jax.random.key(0), silent_journal())
+def test_a_small_run_of_all_arms_measures_every_claim_and_draws():
+    arms = {name: {"arms": sizes()[name]["arms"]} for name in ("lg4", "lg1", "switching")}
+    cfg = Probe.model_validate(merged(sizes("smoke"), arms))
+    done = EXPERIMENT.run(cfg, jax.random.key(0), silent_journal())
     for name, value in done.summary.items():
         assert np.isfinite(value).all(), name
     verdicts = {judge(claim, done.summary).verdict for claim in EXPERIMENT.claims}

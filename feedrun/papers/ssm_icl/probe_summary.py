@@ -101,7 +101,7 @@ def _gains(influences: Mapping[str, np.ndarray], cfg: Any) -> dict[str, Any]:
     """ "gain/<arm>/...", and the most that windows of observations can have."""
     references = {name: influences[name] for name in ("genie", "bayes")}
     after, found = cfg.probing.after, {}
-    for arm in influences.keys() - references.keys():
+    for arm in [name for name in influences if name not in references]:
         metrics = probe_gain.compare(influences[arm], references, after)
         found |= {f"gain/{arm}/{name}": value.tolist() for name, value in metrics.items()}
         beyond = metrics["cosine_genie"] - probe_gain.window_cosine(cfg.gain, CONVOLUTION)

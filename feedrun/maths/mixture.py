@@ -9,6 +9,7 @@ exact where the truth is one of the hypotheses, drawn from the prior.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -78,6 +79,59 @@ def growing(
     return _mixed(jax.tree.map(lambda leaf: leaf[picked], sums))
 
 
+def expectations(
+    filters: Filters,
+    reading: Callable[[Any, Any], Float[Array, "K M B"]],
+    models: Any,
+    log_prior: Float[Array, "J M"],
+    x: Any,
+    y: Float[Array, "T B"],
+) -> Float[Array, "T K B"]:
+    """E[f_k | y_1 .. y_{t-1}] of K functions of a hypothesis and of its state before y_t.
+
+    reading(models, state) -> what each hypothesis expects of them. Groups as in `mixture`.
+    """
+
+    def group(sums, own):
+        models, log_prior = own
+        return _joined(sums, _readings(filters, reading, models, log_prior, x, y)), None
+
+    first = jax.tree.map(lambda leaf: leaf[0], (models, log_prior))
+    shape = jax.eval_shape(partial(_readings, filters, reading), *first, x, y)[2].shape
+    nothing = jnp.zeros(shape, y.dtype)
+    start = (jnp.full_like(y, -jnp.inf), jnp.zeros_like(y), nothing)
+    (_, weight, total), _ = jax.lax.scan(group, start, (models, log_prior))
+    return total / weight[:, None]
+
+
+def _readings(filters: Filters, reading: Any, models: Any, log_prior, x: Any, y):
+    """Of one group: the largest log-weight, and in its units sums of w and of w f."""
+
+    def body(carry, seen):
+        state, log_weight = carry
+        x, y = seen
+        top = log_weight.max(axis=0)
+        w = jnp.exp(log_weight - top[None])
+        total = jnp.sum(w[None] * reading(models, state), axis=1)
+        state, mean, var = filters.step(models, state, x, y)
+        return (state, _updated(log_weight, mean, var, y)), (top, w.sum(axis=0), total)
+
+    start = jnp.broadcast_to(log_prior[:, None], (len(log_prior), y.shape[1]))
+    return jax.lax.scan(body, (filters.init(models), start), (x, y))[1]
+
+
+def _updated(log_weight, mean, var, y):
+    """Log-weights after y."""
+    return log_weight - ((y[None] - mean) ** 2 / var + jnp.log(2 * jnp.pi * var)) / 2
+
+
+def _joined(one, two):
+    """Sums of two groups."""
+    top = jnp.maximum(one[0], two[0])
+    a, b = jnp.exp(one[0] - top), jnp.exp(two[0] - top)
+    return top, a * one[1] + b * two[1], a[:, None] * one[2] + b[:, None] * two[2]
+
+
 def _mixed(sums: _Sums) -> Mixed:
     mean = sums.mean / sums.weight
     return Mixed(mean, sums.square / sums.weight - mean**2, sums.weight**2 / sums.weight2)
@@ -104,8 +158,7 @@ def _run(filters: Filters, models: Any, log_prior, x: Any, y) -> _Sums:
         x, y = seen
         state, mean, var = filters.step(models, state, x, y)
         sums = _sums(log_weight, mean, var)
-        fit = (y[None] - mean) ** 2 / var + jnp.log(2 * jnp.pi * var)
-        return (state, log_weight - fit / 2), sums
+        return (state, _updated(log_weight, mean, var, y)), sums
 
     start = jnp.broadcast_to(log_prior[:, None], (len(log_prior), y.shape[1]))
     return jax.lax.scan(body, (filters.init(models), start), (x, y))[1]

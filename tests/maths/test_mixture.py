@@ -52,6 +52,29 @@ def test_mixture_is_the_formula_written_out_however_hypotheses_are_grouped(group
         w = w * np.exp(-((np.asarray(y[t]) - mean) ** 2) / noise / 2) / np.sqrt(noise)
 
 
+@pytest.mark.parametrize("groups", [1, 3])
+def test_expectations_are_weighted_readings_of_the_state_before(groups):
+    models, log_prior, x, y = make(groups)
+    counting = Filters(  # the state is the sum of what was seen
+        lambda models: jnp.zeros(B),
+        lambda models, state, x, y: (state + y, *still(state, models, x, y)[1:]),
+    )
+    reading = lambda models, state: jnp.stack(  # noqa: E731
+        [models[0] * state[None], jnp.broadcast_to(models[1], (len(models[1]), B))]
+    )
+    run = jax.jit(lambda *a: mixture.expectations(counting, reading, *a))
+    found = run(models, log_prior, x, y)
+    level, noise = (np.asarray(v).reshape(M, 1) for v in models)
+    w = np.exp(np.asarray(log_prior).reshape(M, 1)) * np.ones((M, B))
+    for t in range(T):
+        w = w / w.sum(axis=0)
+        before = np.asarray(y[:t]).sum(axis=0)
+        np.testing.assert_allclose(found[t, 0], (w * level).sum(axis=0) * before, atol=1e-12)
+        np.testing.assert_allclose(found[t, 1], (w * noise).sum(axis=0), atol=1e-12)
+        error = (np.asarray(y[t]) - level - float(x[t])) ** 2
+        w = w * np.exp(-error / noise / 2) / np.sqrt(noise)
+
+
 def test_one_hypothesis_is_that_filter():
     models, _, x, y = make(6)
     one = jax.tree.map(lambda leaf: leaf[:1], models)

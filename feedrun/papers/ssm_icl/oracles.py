@@ -5,6 +5,7 @@ these functions transpose; all run inside jit.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -144,14 +145,46 @@ def growing_bank(
     return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 2, 0), rows)
 
 
+def bank_expectations(
+    tasks: Tasks,
+    rows: Float[Array, "K N M"],
+    offsets: Float[Array, "K M"],
+    y: Float[Array, "B T"],
+    *,
+    group: int = GROUP,
+    slab: int = SLAB,
+) -> Float[Array, "B T K"]:
+    """E[rows z_t + offsets | y_1 .. y_{t-1}] under the mixture of `bank`.
+
+    Each of the M tasks has K rows and offsets of its own: what of the state (and of the task) is
+    asked for. Exact, or an approximation, as `bank` is.
+    """
+    models, log_prior = _grouped((lanes(tasks), rows, offsets), group)
+    nothing = jnp.zeros((y.shape[1], 0), y.dtype)
+
+    def reading(models, state):
+        _, rows, offsets = models
+        return jnp.sum(rows * state.mean[None], axis=1) + offsets
+
+    def expected(y: Float[Array, "S T"]) -> Float[Array, "T K S"]:
+        filters = Filters(
+            lambda models: kalman_lanes.start(models[0], (1, len(y))),
+            lambda models, *seen: _step(models[0], *seen),
+        )
+        return mixture.expectations(filters, reading, models, log_prior, nothing, y.T)
+
+    return in_slabs(expected, y, slab=slab)
+
+
 def _step(own: Lanes, moments, x, y):
     moments, (mean, var) = kalman_lanes.step(moments, own.A, own.C, own.q, own.r, y[None, None])
     return moments, mean[0], var[0]
 
 
-def _grouped(own: Lanes, group: int):
+def _grouped(own: Any, group: int):
     """Models in groups (J, ..., M, 1), the last group filled up with models of weight 0."""
-    count = own.q.shape[-1]
+    first = jax.tree.leaves(own)[0]
+    count = first.shape[-1]
     group = min(group, count)
     missing = -count % group
 
@@ -160,10 +193,10 @@ def _grouped(own: Lanes, group: int):
         return jnp.moveaxis(padded.reshape(*leaf.shape[:-1], -1, group), -2, 0)[..., None]
 
     weights = jnp.where(jnp.arange(count + missing) < count, -jnp.log(count), -jnp.inf)
-    return jax.tree.map(split, own), weights.reshape(-1, group).astype(own.q.dtype)
+    return jax.tree.map(split, own), weights.reshape(-1, group).astype(first.dtype)
 
 
-def in_slabs(mixed: Callable[[Array], Mixed], rows: Float[Array, "B ..."], *, slab: int) -> Mixed:
+def in_slabs(mixed: Callable[[Array], Any], rows: Float[Array, "B ..."], *, slab: int) -> Any:
     """mixed(rows) slab by slab of sequences, its (T, ..., S) turned into (B, T, ...)."""
     count = len(rows)
     slab = min(slab, count)

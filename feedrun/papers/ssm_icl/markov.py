@@ -29,7 +29,7 @@ from feedrun.papers.ssm_icl import (
 from feedrun.papers.ssm_icl.arm_names import Names
 from feedrun.papers.ssm_icl.exams import Exam
 from feedrun.papers.ssm_icl.families import Family, Keys
-from feedrun.papers.ssm_icl.learners import Count, Network, Training
+from feedrun.papers.ssm_icl.learners import Network, Training
 from feedrun.papers.ssm_icl.markov_claims import CLAIMS, comparisons, one_layer
 from feedrun.papers.ssm_icl.standings import Standing
 
@@ -141,7 +141,7 @@ def _sit(
 
 
 def summary(cfg: Markov, studies: Sequence[Studied]) -> dict[str, Any]:
-    """ "<chain>/<arm>/..." for every arm, comparisons of arms, leaks."""
+    """Numbers of every arm as "<chain>/<arm>/...", comparisons of arms, leaks."""
     found: dict[str, Any] = {}
     for one in studies:
         for prefix, group in _groups(one):
@@ -151,15 +151,17 @@ def summary(cfg: Markov, studies: Sequence[Studied]) -> dict[str, Any]:
         compared = comparisons(standing, length=cfg.length)
         found |= {f"{one.name}/{k}": v for k, v in compared.items()}
         if one.single:
-            truth = {sat.standing.learner.name: sat.truth[:, cfg.deciding] for sat in one.single}
-            excess = {
-                s.standing.learner.name: s.standing.excess[:, cfg.deciding] for s in one.single
-            }
-            lines = truth_lines(one.exam)
-            at = {name: float(line[cfg.deciding]) for name, line in lines.items()}
-            found |= {f"{ONE_LAYER}/{k}": v for k, v in one_layer(excess, truth, at).items()}
+            found |= {f"{ONE_LAYER}/{k}": v for k, v in single_layer(cfg, one).items()}
     everyone = [sat.standing for one in studies for sat in [*one.everyone, *one.single]]
     return found | standings.leak_summary(everyone)
+
+
+def single_layer(cfg: Markov, one: Studied) -> dict[str, list[float]]:
+    """Claim C24 of the arms of one layer, after `cfg.deciding` symbols."""
+    excess = {s.standing.learner.name: s.standing.excess[:, cfg.deciding] for s in one.single}
+    truth = {s.standing.learner.name: s.truth[:, cfg.deciding] for s in one.single}
+    lines = {name: float(line[cfg.deciding]) for name, line in truth_lines(one.exam).items()}
+    return one_layer(excess, truth, lines)
 
 
 def measured(cfg: Markov, sat: Sat) -> dict[str, Any]:
@@ -191,7 +193,7 @@ def truth_lines(exam: Exam) -> dict[str, Float[np.ndarray, "T"]]:
 
 
 def arrays(cfg: Markov, studies: Sequence[Studied]) -> dict[str, Any]:
-    """ "<chain>.<array>": those of `standings.arrays`, truth (A, R, T), truth_<line> (T,)."""
+    """By "<chain>.<array>": those of `standings.arrays`, truth (A, R, T), truth_<line> (T,)."""
     found: dict[str, Any] = {
         "length": np.array(cfg.length),
         "chains": np.array([one.name for one in studies]),
@@ -214,13 +216,13 @@ def notes(cfg: Markov, studies: Sequence[Studied]) -> dict[str, Any]:
     """Costs and rates by chain; arms whose rate is at an edge of the grid; a uniform guess."""
     rates, found, chance = sorted(cfg.training.rates), {}, {}
     for one in studies:
-        bits = float(np.log(one.exam.family.outputs))
-        uniform = np.full_like(one.exam.references["genie"], -bits)
+        nats = float(np.log(one.exam.family.outputs))
+        uniform = np.full_like(one.exam.references["genie"], -nats)
         excess = exams.excess(one.exam, uniform, REFERENCE).mean(axis=0)
         for prefix, group in _groups(one):
             found[prefix] = standings.notes([sat.standing for sat in group])
             for name in found[prefix]:
-                chance |= {f"{prefix}/{name}/risk_{n}": bits for n in cfg.at}
+                chance |= {f"{prefix}/{name}/risk_{n}": nats for n in cfg.at}
                 chance |= {f"{prefix}/{name}/excess_{n}": float(excess[n]) for n in cfg.at}
     edges = [
         f"{prefix}/{name}"

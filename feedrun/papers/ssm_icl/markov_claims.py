@@ -17,15 +17,13 @@ from feedrun.papers.ssm_icl.standings import LEAKS, Standing
 SIDES = {"with_conv": ("ssd+conv", "linear+conv+rope"), "without_conv": ("ssd", "linear+rope")}
 """The selective SSM and the linear Transformer (which has positions) it is compared with."""
 
+SIDE_WORDS = {"with_conv": "on both sides", "without_conv": "on neither side"}
 CHAIN_WORDS = {"mc3": "random chains of 3 symbols", "switching": "the switching chain"}
 
 
 def _orderings(chain: str, side: str) -> tuple[Claim, Claim]:
     """The paper's two claims on one benchmark, the convolution on both sides or on neither."""
-    where = f"{CHAIN_WORDS[chain]}, {side.replace('_conv', ' the convolution on both sides')}"
-    where = where.replace(
-        "without the convolution on both sides", "the convolution on neither side"
-    )
+    where = f"{CHAIN_WORDS[chain]}, the convolution {SIDE_WORDS[side]}"
     return (
         Claim(
             f"{chain}_lower_{side}",
@@ -145,7 +143,7 @@ def one_layer(
     truth: Mapping[str, Float[np.ndarray, "R"]],
     lines: Mapping[str, float],
 ) -> dict[str, list[float]]:
-    """C24 at one position: KL to Bayes with the convolution; without it, where KL to the truth lies.
+    """C24 at one position: KL to Bayes with the convolution; where KL to the truth lies without.
 
     0 is Bayes' own KL to the truth and 1 the unigram predictor's, both in `lines`.
     """

@@ -1,5 +1,6 @@
 """Figures of icl_markov: divergence by context, beyond the training length, and by step."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -102,6 +103,6 @@ def smooth(values: np.ndarray, *, cells: int = 32) -> tuple[np.ndarray, np.ndarr
     """
     length = values.shape[-1]
     edges = np.unique(np.round(np.geomspace(1, length, cells + 1)).astype(int))
-    windows = list(zip(edges[:-1], edges[1:], strict=True))
+    windows = list(itertools.pairwise(edges))
     means = np.stack([values[..., a:b].mean(axis=-1) for a, b in windows], axis=-1)
     return np.array([(a + b - 1) / 2 for a, b in windows]), means

@@ -43,8 +43,8 @@ CLAIMS = (
     *(
         Claim(
             f"{name}_keeps_the_prior",
-            f"{words}: every network is nearer to the Bayes predictor of its training prior than to "
-            "the one that knows the shift: least difference over networks (a guess of the "
+            f"{words}: every network is nearer to the Bayes predictor of its training prior than "
+            "to the one that knows the shift: least difference over networks (a guess of the "
             "specification)",
             "Theorem 1, C29",
             "derived",
@@ -59,7 +59,7 @@ CLAIMS = (
 
 
 class Shifted(Config):
-    """Settings of icl_shift; `at`: observations after which excess on unshifted data is reported."""
+    """Settings of icl_shift; `at`: observations after which excess (unshifted) is reported."""
 
     linear_arms: Names
     coloured_arms: Names
@@ -159,7 +159,7 @@ def toward_test(one: Faced, apart: Float[np.ndarray, "T"]) -> Float[np.ndarray, 
     """Where the arm stands between the training oracle (0) and the test oracle (1).
 
     The projection <f - m_prior, m_test - m_prior> / |m_test - m_prior|^2 over all positions; it
-    follows from the distances, as |f - m_test|^2 = |f - m_prior|^2 + (1 - 2 x) |m_test - m_prior|^2.
+    follows from the distances: |f - m_test|^2 = |f - m_prior|^2 + (1 - 2x) |m_test - m_prior|^2.
     Below 1/2 the arm is nearer to the training oracle.
     """
     gap = one.standing.excess.sum(axis=1) - one.prior.sum(axis=1)
@@ -167,7 +167,7 @@ def toward_test(one: Faced, apart: Float[np.ndarray, "T"]) -> Float[np.ndarray, 
 
 
 def summary(cfg: Shifted, faces: dict[str, Faces]) -> dict[str, Any]:
-    """ "<shift>/<arm>/..." one number a seed, the claims' least gaps, leaks on unshifted data."""
+    """Numbers of every arm as "<shift>/<arm>/...", the claims' least gaps, leaks on unshifted data."""
     found: dict[str, Any] = {}
     for name, own in faces.items():
         for one in own.everyone:
@@ -193,7 +193,7 @@ def measured(cfg: Shifted, name: str, own: Faces, one: Faced) -> dict[str, list[
 
 
 def arrays(cfg: Shifted, faces: dict[str, Faces]) -> dict[str, Any]:
-    """ "<shift>.<array>": arms, excess and valid as `standings.arrays`, prior (A, R, T), apart (T,)."""
+    """By "<shift>.<array>": those of `standings.arrays`, prior (A, R, T), apart (T,)."""
     found: dict[str, Any] = {}
     for name, own in faces.items():
         everyone = [one.standing for one in own.everyone]

@@ -41,7 +41,7 @@ def _part(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
 
 
 def regret_by_shift(grouped: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
-    """Mean squared distance of every arm to either oracle; a bar where oracles are from each other."""
+    """Mean squared distance of every arm to either oracle; a bar: between the oracles."""
     rows = [(name, a) for name, own in grouped.items() for a in range(len(own["arms"]))]
     fig = canvas(7.4, 1.2 + 0.24 * (len(rows) + len(grouped)))
     ax = fig.subplots()

@@ -1,4 +1,4 @@
-"""icl_markov: comparisons of arms against numbers set by hand, lines against the reference table."""
+"""icl_markov: comparisons against numbers set by hand, lines against the reference table."""
 
 from pathlib import Path
 

@@ -51,7 +51,7 @@ def _panels(grouped: Mapping[str, Mapping[str, np.ndarray]], draw: Any, length: 
         draw(ax, own)
         ax.set_title(TITLES[name], fontsize=9)
         ax.set(xscale="log", yscale="log")
-        ax.tick_params(labelsize=8)
+        ax.tick_params(which="both", labelsize=8)
         ax.grid(alpha=0.2)
         if length is not None:
             ax.axvline(length, color="0.6", lw=0.8)

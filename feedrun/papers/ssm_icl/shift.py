@@ -167,7 +167,7 @@ def toward_test(one: Faced, apart: Float[np.ndarray, "T"]) -> Float[np.ndarray, 
 
 
 def summary(cfg: Shifted, faces: dict[str, Faces]) -> dict[str, Any]:
-    """Numbers of every arm as "<shift>/<arm>/...", the claims' least gaps, leaks on unshifted data."""
+    """Numbers of every arm as "<shift>/<arm>/...", least gaps, unshifted data's leaks."""
     found: dict[str, Any] = {}
     for name, own in faces.items():
         for one in own.everyone:

@@ -107,7 +107,7 @@ def regret_by_context(grouped: Mapping[str, Mapping[str, np.ndarray]]) -> Figure
             ax.set_ylim(bottom=max(low, own["excess"][..., 1:].mean() / 300) / 1.5)
         ax.set_title(TITLES[name], fontsize=9)
         ax.set(yscale="log")
-        ax.tick_params(labelsize=8)
+        ax.tick_params(which="both", labelsize=8)
         ax.grid(alpha=0.2)
     for ax in list(every.flat)[len(grouped) :]:
         ax.axis("off")

@@ -1,6 +1,7 @@
 """icl_markov: comparisons against numbers set by hand, lines against the reference table."""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,6 +16,7 @@ from feedrun.papers.ssm_icl.markov import EXPERIMENT, Markov
 from feedrun.papers.ssm_icl.standings import Standing
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
+NOBODY: Any = None  # what the function under test does not look at
 
 
 def sizes(scale=None):
@@ -28,8 +30,8 @@ def sizes(scale=None):
 def standing(excess, valid):
     """An arm of two seeds with these excesses (R, T) and validation curves (rows, R)."""
     curves = np.stack([np.zeros_like(valid), valid], axis=1)
-    trained = learners.Trained(None, 1e-2, {}, curves, np.zeros(2))
-    return Standing(None, trained, np.zeros((2, 0)), excess, [])
+    trained = learners.Trained(NOBODY, 1e-2, {}, curves, np.zeros(2))
+    return Standing(NOBODY, trained, np.zeros((2, 0)), excess, [])
 
 
 def test_comparisons_are_paired_differences_over_the_positions_of_training():

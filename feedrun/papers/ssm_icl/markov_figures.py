@@ -32,9 +32,9 @@ def all_figures(result: Result) -> dict[str, Any]:
     grouped = {name: part(result.arrays, name) for name in parts}
     length = int(result.arrays["length"])
     return {
-        "kl_to_truth": _panels(grouped, _truth, length),
-        "kl_to_bayes": _panels(grouped, _bayes, length),
-        "kl_by_step": _panels(grouped, _steps, None),
+        "kl_to_truth": _panels(grouped, _truth, "KL to the truth (nats)", length),
+        "kl_to_bayes": _panels(grouped, _bayes, "KL to Bayes (nats)", length),
+        "kl_by_step": _panels(grouped, _steps, "KL to Bayes (nats), mean over positions", None),
     }
 
 
@@ -43,9 +43,11 @@ def part(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
     return {k.removeprefix(f"{name}."): v for k, v in arrays.items() if k.startswith(f"{name}.")}
 
 
-def _panels(grouped: Mapping[str, Mapping[str, np.ndarray]], draw: Any, length: int | None):
+def _panels(
+    grouped: Mapping[str, Mapping[str, np.ndarray]], draw: Any, ylabel: str, length: int | None
+) -> Figure:
     """A panel a chain, one legend beside them; a grey line where training's contexts end."""
-    fig: Figure = canvas(2.9 * len(grouped) + 1.9, 3.5)
+    fig = canvas(2.9 * len(grouped) + 1.9, 3.5)
     every = fig.subplots(1, len(grouped), squeeze=False)[0]
     for ax, (name, own) in zip(every, grouped.items(), strict=True):
         draw(ax, own)
@@ -58,16 +60,22 @@ def _panels(grouped: Mapping[str, Mapping[str, np.ndarray]], draw: Any, length: 
     handles = {}
     for ax in every:
         handles |= dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    lines = [words for words, _ in LINES.values()]
+    names = sorted(handles, key=lambda words: words in lines)
     fig.legend(
-        list(handles.values()), list(handles), loc="outside right upper", fontsize=8, frameon=False
+        [handles[name] for name in names],
+        names,
+        loc="outside right upper",
+        fontsize=8,
+        frameon=False,
     )
-    every[0].set_ylabel(draw.__doc__)
+    every[0].set_ylabel(ylabel)
     fig.supxlabel("training steps" if length is None else "symbols seen", fontsize=9)
     return fig
 
 
 def _truth(ax: Any, own: Mapping[str, np.ndarray]) -> None:
-    """KL to the truth (nats)"""
+    """Arms and references by symbols seen, over the truth."""
     _curves(ax, own, "truth")
     for name, (words, dash) in LINES.items():
         if f"truth_{name}" in own:
@@ -76,7 +84,7 @@ def _truth(ax: Any, own: Mapping[str, np.ndarray]) -> None:
 
 
 def _bayes(ax: Any, own: Mapping[str, np.ndarray]) -> None:
-    """KL to Bayes (nats)"""
+    """Arms and references by symbols seen, over Bayes."""
     _curves(ax, own, "excess")
     for name, (words, dash) in LINES.items():
         if f"line_{name}" in own:
@@ -85,7 +93,7 @@ def _bayes(ax: Any, own: Mapping[str, np.ndarray]) -> None:
 
 
 def _steps(ax: Any, own: Mapping[str, np.ndarray]) -> None:
-    """KL to Bayes (nats), mean over positions"""
+    """Arms by training step."""
     for name, valid in zip(own["arms"], own["valid"], strict=True):
         band(ax, own["steps"], valid.T, str(name))
 

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import Field, model_validator
 
+from feedrun.choices import one_of
 from feedrun.experiment import Claim, Config, Experiment, Journal, Result
 from feedrun.papers.ssm_icl import (
     catalogue,
@@ -63,6 +64,7 @@ class Shifted(Config):
 
     linear_arms: Names
     coloured_arms: Names
+    shifts: list[Annotated[str, one_of(shifts.SHIFTS, "shift")]]
     length: Annotated[int, Field(ge=4)]
     at: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
     sequences: Annotated[int, Field(ge=8)]
@@ -104,11 +106,12 @@ def run(cfg: Shifted, key: jax.Array, journal: Journal) -> Result:
     keys = families.keys(linear_key)
     bank_key, shift_key = jax.random.split(keys.library)
     lg4 = catalogue.lg4(bank_key, bank=cfg.bank)
-    linear = shifts.linear_shifts(lg4, shift_key, bank=cfg.bank)
+    linear = shifts.linear_shifts(lg4, shift_key, cfg.shifts, bank=cfg.bank)
     faces = faced(cfg, "lg4", linear, cfg.linear_arms, keys, journal)
     journal.progress(1, 2)
     keys = families.keys(coloured_key)
-    faces |= faced(cfg, "coloured", shifts.coloured_shifts(), cfg.coloured_arms, keys, journal)
+    coloured = shifts.coloured_shifts(cfg.shifts)
+    faces |= faced(cfg, "coloured", coloured, cfg.coloured_arms, keys, journal)
     return Result(summary(cfg, faces), arrays(cfg, faces), notes(cfg, faces))
 
 

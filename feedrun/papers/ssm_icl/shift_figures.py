@@ -26,7 +26,8 @@ WIDE = 4
 
 def all_figures(result: Result) -> dict[str, Any]:
     """All figures by file stem."""
-    grouped = {name: _part(result.arrays, name) for name in TITLES}
+    there = [name for name in TITLES if f"{name}.arms" in result.arrays]
+    grouped = {name: _part(result.arrays, name) for name in there}
     ylabel = "excess over Bayes, mean over positions"
     return {
         "regret_by_shift": regret_by_shift(grouped),

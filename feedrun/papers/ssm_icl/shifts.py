@@ -14,7 +14,7 @@ alone, which are unchanged, so the training oracle is the best that Gaussian fil
 not Bayes, and a network may beat it. The genie of `heavy` is the best linear filter, no bound.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, cast
 
@@ -30,44 +30,50 @@ SLOW_DECAYS, LOUDER, DEGREES, TRAINED_RHO, TESTED_RHO = (0.98, 0.999), 4.0, 4.0,
 """Range of kappa, factor on the noise's variance, degrees of freedom, correlations of CNR: the
 specification's."""
 
+SHIFTS = ("slow", "noisy", "heavy", "switch", "rougher")
 
-def linear_shifts(trained: Family, bank_key: Key[Array, ""], *, bank: int) -> dict[str, Family]:
-    """LG4 itself ("unshifted") and its shifts; `trained` is the LG4 that networks learned from."""
+
+def linear_shifts(
+    trained: Family, bank_key: Key[Array, ""], names: Collection[str], *, bank: int
+) -> dict[str, Family]:
+    """LG4 itself ("unshifted") and those of its shifts that are in `names`.
+
+    `trained` is the LG4 that networks learned from; `bank`: draws of a shifted prior.
+    """
     slow_key, noisy_key = jax.random.split(bank_key)
-    slow = partial(linear_gaussian.lg4, decays=SLOW_DECAYS)
-    noisy = partial(linear_gaussian.lg4, noise=LOUDER * LG4_NOISE)
     prior = cast(Predictor, trained.bayes)
+    alone = trained._replace(estimators={})
 
-    def moved(draw: Callable[..., Any], key: Any) -> Family:
+    def moved(key: Any, **changes: Any) -> Family:
+        draw = partial(linear_gaussian.lg4, **changes)
+        tasks = jax.jit(partial(draw, count=bank))(key)
         return trained._replace(
             sample=linear_gaussian.sampler(draw),
-            bayes=oracles.bank_predictor(draw(key, bank)),
+            bayes=oracles.bank_predictor(tasks),
             estimators={"prior": prior},
         )
 
-    alone = trained._replace(estimators={})
-    return {
-        "unshifted": alone,
-        "slow": moved(slow, slow_key),
-        "noisy": moved(noisy, noisy_key),
-        "heavy": alone._replace(sample=heavy_tailed(trained.sample)),
-        "switch": trained._replace(
-            sample=switched(trained.sample),
-            genie=restarted(trained.genie),
-            bayes=restarted(prior),
-            estimators={"prior": prior},
-        ),
+    switch = trained._replace(
+        sample=switched(trained.sample),
+        genie=restarted(trained.genie),
+        bayes=restarted(prior),
+        estimators={"prior": prior},
+    )
+    makers: dict[str, Callable[[], Family]] = {
+        "slow": lambda: moved(slow_key, decays=SLOW_DECAYS),
+        "noisy": lambda: moved(noisy_key, noise=LOUDER * LG4_NOISE),
+        "heavy": lambda: alone._replace(sample=heavy_tailed(trained.sample)),
+        "switch": lambda: switch,
     }
+    return {"unshifted": alone} | {k: make() for k, make in makers.items() if k in names}
 
 
-def coloured_shifts() -> dict[str, Family]:
-    """CNR at the training correlation ("unshifted"), and at a higher one."""
+def coloured_shifts(names: Collection[str]) -> dict[str, Family]:
+    """CNR at the training correlation ("unshifted"), and at a higher one where `names` has it."""
     trained, tested = (catalogue.coloured(rho=rho) for rho in (TRAINED_RHO, TESTED_RHO))
     believing = partial(_believing, cast(Predictor, trained.bayes))
-    return {
-        "unshifted": trained._replace(estimators={}),
-        "rougher": tested._replace(estimators={"prior": believing}),
-    }
+    rougher = {"rougher": tested._replace(estimators={"prior": believing})}
+    return {"unshifted": trained._replace(estimators={})} | (rougher if "rougher" in names else {})
 
 
 def _believing(predict: Predictor, batch: Batch) -> Float[Array, "B T 1"]:

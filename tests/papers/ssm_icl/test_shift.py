@@ -26,8 +26,8 @@ COUNT, LENGTH = 512, 16
 def families():
     trained_key, shift_key = jax.random.split(jax.random.key(0))
     lg4 = catalogue.lg4(trained_key, bank=512)
-    linear = shifts.linear_shifts(lg4, shift_key, bank=512)
-    return linear | {"rougher": shifts.coloured_shifts()["rougher"]}
+    linear = shifts.linear_shifts(lg4, shift_key, shifts.SHIFTS, bank=512)
+    return linear | {"rougher": shifts.coloured_shifts(shifts.SHIFTS)["rougher"]}
 
 
 def sizes(scale=None):
@@ -97,7 +97,7 @@ def test_believing_in_the_training_correlation_is_its_bayes_predictor_there():
     assert trained.bayes is not None
     batch = trained.sample(jax.random.key(5), count=3, length=9)
     lying = batch._replace(task=batch.task._replace(rho=jnp.full(3, 0.99)))
-    believing = shifts.coloured_shifts()["rougher"].estimators["prior"]
+    believing = shifts.coloured_shifts(shifts.SHIFTS)["rougher"].estimators["prior"]
     np.testing.assert_allclose(believing(lying), jax.jit(trained.bayes)(batch), rtol=1e-6)
 
 
@@ -124,7 +124,8 @@ def test_a_context_longer_than_the_sequence_is_one_clear_error():
 
 @pytest.mark.slow
 def test_a_smoke_run_measures_every_claim_and_draws():
-    result = EXPERIMENT.run(Shifted(**sizes("smoke")), jax.random.key(0), silent_journal())
+    cfg = sizes("smoke") | {"shifts": list(shifts.SHIFTS)}
+    result = EXPERIMENT.run(Shifted(**cfg), jax.random.key(0), silent_journal())
     assert all(np.isfinite(value).all() for value in result.summary.values())
     verdicts = {claim.name: judge(claim, result.summary).verdict for claim in EXPERIMENT.claims}
     assert "not measured" not in verdicts.values()

@@ -45,14 +45,14 @@ MAIN, ONE_LAYER, REFERENCE = "mc3", "one_layer", "bayes"
 
 
 class Markov(Config):
-    """Settings of icl_markov: which arms are trained on which chain.
+    """Settings of icl_markov: which arms are trained on which chain (null: none).
 
     at:        symbols seen after which the divergences are reported.
     deciding:  symbols seen at which claims on one position are decided (199: the 200th symbol).
     one_layer: arms that are trained on mc3 with a single layer as well.
     """
 
-    chains: Annotated[dict[Annotated[str, one_of(CHAINS, "chain")], Names], Field(min_length=1)]
+    chains: Annotated[dict[Annotated[str, one_of(CHAINS, "chain")], Names | None], Field(min_length=1)]
     one_layer: Names
     length: Annotated[int, Field(ge=4)]
     test_length: Annotated[int, Field(ge=4)]
@@ -64,7 +64,7 @@ class Markov(Config):
 
     @model_validator(mode="after")
     def _within(self):
-        if MAIN not in self.chains:
+        if not self.chains.get(MAIN):
             raise ValueError(f"chains must have {MAIN}, got {', '.join(self.chains)}")
         if self.test_length < self.length:
             raise ValueError(f"test_length={self.test_length} is below length={self.length}")
@@ -100,7 +100,7 @@ def run(cfg: Markov, key: jax.Array, journal: Journal) -> Result:
     roots = jax.random.split(key, len(CHAINS))
     studies = []
     for name, root in zip(CHAINS, roots, strict=True):
-        if name in cfg.chains:
+        if cfg.chains.get(name):
             studies.append(study(cfg, name, families.keys(root), journal.scope(name)))
             journal.progress(len(studies), len(cfg.chains))
     return Result(summary(cfg, studies), arrays(cfg, studies), notes(cfg, studies))
@@ -112,7 +112,7 @@ def study(cfg: Markov, name: str, keys: Keys, journal: Journal) -> Studied:
     valid = exams.draw(family, keys.tune, count=cfg.training.valid, length=cfg.length, only=())
     exam = exams.draw(family, keys.test, count=cfg.sequences, length=cfg.test_length)
     sit = partial(_sit, cfg, family, keys, valid, exam)
-    everyone = [sit(cfg.network, arm, journal) for arm in cfg.chains[name]]
+    everyone = [sit(cfg.network, arm, journal) for arm in cfg.chains[name] or []]
     network = cfg.network.model_copy(update={"layers": 1})
     single = cfg.one_layer if name == MAIN else []
     inside = journal.scope(ONE_LAYER)

@@ -1,5 +1,6 @@
 """icl_shift: shifted samplers have the moments they say, test oracles are Bayes on their data."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ COUNT, LENGTH = 512, 16
 @pytest.fixture(scope="module")
 def families():
     trained_key, shift_key = jax.random.split(jax.random.key(0))
-    lg4 = catalogue.lg4(trained_key, bank=512)
-    linear = shifts.linear_shifts(lg4, shift_key, shifts.SHIFTS, bank=512)
+    lg4 = catalogue.lg4(trained_key, bank=256)
+    linear = shifts.linear_shifts(lg4, shift_key, shifts.SHIFTS, bank=256)
     return linear | {"rougher": shifts.coloured_shifts(shifts.SHIFTS)["rougher"]}
 
 
@@ -36,6 +37,10 @@ def sizes(scale=None):
     path = CONFIGS / f"scale/icl_shift/{scale}.yaml"
     small = yaml.safe_load(path.read_text()) if scale else {}
     return cfg | {k: cfg[k] | v if isinstance(v, dict) else v for k, v in small.items()}
+
+
+def sampled(family, seed, **sizes):
+    return jax.jit(partial(family.sample, **sizes))(jax.random.key(seed))
 
 
 @pytest.mark.parametrize(
@@ -61,9 +66,7 @@ def test_the_test_oracle_is_bayes_and_the_training_oracle_is_not(families, name)
 
 
 def test_heavy_noise_has_the_variance_of_training_and_students_tails(families):
-    batch = jax.jit(lambda key: families["heavy"].sample(key, count=4096, length=8))(
-        jax.random.key(2)
-    )
+    batch = sampled(families["heavy"], 2, count=4096, length=8)
     noise = np.asarray(batch.targets - batch.hidden["signal"]).ravel()
     squares = noise**2 / 0.25
     far = 3.0
@@ -73,9 +76,10 @@ def test_heavy_noise_has_the_variance_of_training_and_students_tails(families):
     np.testing.assert_array_equal(batch.inputs[:, 1:, 0], batch.targets[:, :-1, 0])
 
 
+@pytest.mark.slow  # compiles four banks of filters
 def test_after_the_switch_the_oracle_has_forgotten_the_first_system(families):
     family = families["switch"]
-    batch = family.sample(jax.random.key(3), count=4, length=8)
+    batch = sampled(family, 3, count=4, length=8)
     loud = batch._replace(targets=batch.targets.at[:, :4].multiply(3.0))
     for predict in (jax.jit(family.bayes), jax.jit(family.genie)):
         before, after = predict(batch), predict(loud)
@@ -87,7 +91,7 @@ def test_after_the_switch_the_oracle_has_forgotten_the_first_system(families):
 
 
 def test_the_flag_of_the_first_token_stands_once(families):
-    batch = families["switch"].sample(jax.random.key(4), count=3, length=7)
+    batch = sampled(families["switch"], 4, count=3, length=7)
     assert batch.targets.shape == (3, 7, 1)
     np.testing.assert_array_equal(batch.inputs[:, :, 1].sum(axis=1), 1)
 
@@ -95,10 +99,10 @@ def test_the_flag_of_the_first_token_stands_once(families):
 def test_believing_in_the_training_correlation_is_its_bayes_predictor_there():
     trained = catalogue.coloured(rho=0.9)
     assert trained.bayes is not None
-    batch = trained.sample(jax.random.key(5), count=3, length=9)
+    batch = sampled(trained, 5, count=3, length=9)
     lying = batch._replace(task=batch.task._replace(rho=jnp.full(3, 0.99)))
     believing = shifts.coloured_shifts(shifts.SHIFTS)["rougher"].estimators["prior"]
-    np.testing.assert_allclose(believing(lying), jax.jit(trained.bayes)(batch), rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(believing)(lying), jax.jit(trained.bayes)(batch), rtol=1e-6)
 
 
 def test_the_projection_is_0_at_the_training_oracle_and_1_at_the_test_oracle():

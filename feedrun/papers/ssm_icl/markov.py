@@ -52,7 +52,7 @@ class Markov(Config):
     one_layer: arms that are trained on mc3 with a single layer as well.
     """
 
-    chains: Annotated[dict[Annotated[str, one_of(CHAINS, "chain")], Names | None], Field(min_length=1)]
+    chains: dict[Annotated[str, one_of(CHAINS, "chain")], Names | None]
     one_layer: Names
     length: Annotated[int, Field(ge=4)]
     test_length: Annotated[int, Field(ge=4)]
@@ -102,7 +102,7 @@ def run(cfg: Markov, key: jax.Array, journal: Journal) -> Result:
     for name, root in zip(CHAINS, roots, strict=True):
         if cfg.chains.get(name):
             studies.append(study(cfg, name, families.keys(root), journal.scope(name)))
-            journal.progress(len(studies), len(cfg.chains))
+            journal.progress(len(studies), sum(map(bool, cfg.chains.values())))
     return Result(summary(cfg, studies), arrays(cfg, studies), notes(cfg, studies))
 
 

@@ -62,20 +62,27 @@ def rotation(*, modulus: float = 0.95, degrees: float = 30.0, r: float = 0.25) -
     return Tasks(A[None], C, jnp.full((1,), 1 - modulus**2), jnp.full((1,), r))
 
 
-def lg4(key: Key[Array, ""], count: int) -> Tasks:
+def lg4(
+    key: Key[Array, ""],
+    count: int,
+    *,
+    decays: tuple[float, float] = LG4_DECAYS,
+    noise: float = LG4_NOISE,
+) -> Tasks:
     """Tasks of LG4: A = kappa O with O Haar on O(4), C a unit vector, q = 1 - kappa^2, r = 1/4.
 
-    Then Cov(z_t) = I and Var(y_t) = 1.25 at every t.
+    Then Cov(z_t) = I and Var(y_t) = 1.25 at every t. Other ranges of kappa (`decays`) and
+    variances r (`noise`) are what a network trained on these can be tested on.
     """
     kappa_key, turn_key, c_key = jax.random.split(key, 3)
-    low, high = LG4_DECAYS
+    low, high = decays
     kappa = jax.random.uniform(kappa_key, (count,), minval=low, maxval=high)
     c = jax.random.normal(c_key, (count, 1, LG4_STATE))
     return Tasks(
         kappa[:, None, None] * orthogonal.haar(turn_key, count, LG4_STATE),
         c / jnp.linalg.norm(c, axis=-1, keepdims=True),
         1 - kappa**2,
-        jnp.full((count,), LG4_NOISE),
+        jnp.full((count,), noise),
     )
 
 
@@ -157,8 +164,12 @@ def sampler(draw: Callable[[Any, int], Tasks], *, taps: int = 1) -> Callable[...
         task_key, path_key = jax.random.split(key)
         tasks = draw(task_key, count)
         z, y = trajectories(path_key, tasks, length=length, taps=taps)
-        inputs = jnp.concatenate([families.shifted(y), families.first_flag(y)], axis=-1)
         hidden = {"state": z, "signal": jnp.einsum("bon,btn->bto", tasks.C, z)}
-        return Batch(inputs, y, jnp.ones(count), y[..., :0], tasks, hidden)
+        return Batch(tokens(y), y, jnp.ones(count), y[..., :0], tasks, hidden)
 
     return sample
+
+
+def tokens(y: Float[Array, "B T O"]) -> Float[Array, "B T I"]:
+    """Token t: (y_{t-1}, 1{t = 1})."""
+    return jnp.concatenate([families.shifted(y), families.first_flag(y)], axis=-1)

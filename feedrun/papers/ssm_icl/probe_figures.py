@@ -123,7 +123,7 @@ def by_position(arrays: Arrays) -> Figure:
 
 
 def _lines(ax: Any, arrays: Arrays, family: str, target: str) -> None:
-    def curve(reader):
+    def curve(reader) -> Any:
         return arrays.get(f"{family}/{reader}/{target}/by_position")
 
     for reader, words, style in (

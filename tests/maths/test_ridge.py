@@ -60,5 +60,5 @@ def test_every_column_gets_the_penalty_that_is_best_for_it():
 
 
 def test_a_penalty_of_nothing_is_one_clear_error():
-    with pytest.raises(ValueError, match=r"positive, got \[0.1, 0\]"):
-        ridge.path(*make(), [0.1, 0])
+    with pytest.raises(ValueError, match=r"positive, got \[0.1, 0.0\]"):
+        ridge.path(*make(), [0.1, 0.0])

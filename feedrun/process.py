@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 import tempfile
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +32,9 @@ THRESHOLDS = {
 DEVICES = "JAX_NUM_CPU_DEVICES"
 FORCED_DEVICES = re.compile(r"--xla_force_host_platform_device_count=(\d+)")
 """The older way to the same end, which users may have chosen."""
+
+FUSION, FAULTY = "--xla_cpu_experimental_ynn_fusion_type", ("0.10.2", "0.11.0")
+"""The fusion that makes these releases of jaxlib sum products wrongly (jax issue 39103)."""
 
 PRECISION = "JAX_DEFAULT_MATMUL_PRECISION"
 
@@ -62,6 +66,7 @@ def setup(
     The entry "refused" says for each choice that could not be made why. Once jax has been imported
     cache and precision can still be set; once it has computed, devices cannot.
     """
+    sound_sums()
     outcomes = {
         "cache": compilation_cache(cache_folder() / "jax") if cache else _leave(CACHE),
         "devices": _choose(DEVICES, len(machine.cores()) if devices == "auto" else devices),
@@ -95,6 +100,13 @@ def compilation_cache(folder: Path) -> str | None:
     for name, value in THRESHOLDS.items():
         _choose(name, value)
     return None
+
+
+def sound_sums() -> None:
+    """Turn off a fusion of sums where jaxlib has it wrong on CPUs; before jax starts."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    if metadata.version("jaxlib") in FAULTY and FUSION not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {FUSION}=-reduce".strip()
 
 
 def die_with(parent: int) -> None:

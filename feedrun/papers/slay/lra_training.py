@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from feedrun import train
+from feedrun import streams, train
 from feedrun.experiment import Journal
 from feedrun.models.classifier import Classifier
-from feedrun.tasks.sequences import Sequences
+from feedrun.tasks.sequences import Buckets, Sequences
 from feedrun.tuning import remembering
 
 CURVES = ("train/loss", "train/accuracy", "valid/accuracy")
@@ -24,7 +24,11 @@ CLIP = 1.0
 
 
 class Program(NamedTuple):
-    """What the compiled programs of one mechanism depend on; shared by all its trainings."""
+    """What the compiled programs of one mechanism depend on; shared by all its trainings.
+
+    loss(params, batch, key) of a batch of `streams.grouped` of sequences.Buckets of such widths;
+    accuracy(params, buckets) of every repeat.
+    """
 
     model: Classifier
     loss: Callable[..., Any]
@@ -40,14 +44,22 @@ class Trained(NamedTuple):
 
 
 def program(
-    model: Classifier, *, steps: int, batch: int, warmup: int, decay: float, drop: bool
+    model: Classifier,
+    widths: tuple[int, ...],
+    *,
+    steps: int,
+    batch: int,
+    warmup: int,
+    decay: float,
+    drop: bool,
 ) -> Program:
     """The training of `steps` steps; `drop`: is there dropout, which needs keys?"""
+    part = jax.jit(partial(_correct, model, batch), static_argnames="width")
     return Program(
         model,
-        partial(_loss, model, drop),
+        _of_group([partial(_loss, model, drop, width) for width in widths]),
         adamw(steps=steps, warmup=warmup, decay=decay),
-        jax.jit(partial(_accuracies, model, batch)),
+        partial(_accuracies, part),
     )
 
 
@@ -71,8 +83,8 @@ def trained(
     program: Program,
     keys: jax.Array,
     rates: Sequence[float],
-    data: Sequences,
-    valid: Sequences,
+    data: Buckets,
+    valid: Buckets,
     *,
     batch: int,
     steps: int,
@@ -88,7 +100,7 @@ def trained(
         fit_keys,
         params,
         program.loss,
-        train.shuffled(jax.tree.map(jnp.asarray, tuple(data)), batch),
+        streams.grouped(tuple(map(jnp.asarray, data.data)), batch, groups=len(data.widths)),
         program.optimizer,
         steps=steps,
         log_every=log_every,
@@ -107,9 +119,35 @@ def _halves(keys):
     return pairs[:, 0], pairs[:, 1]
 
 
-def _loss(model: Classifier, drop: bool, params, batch, key):
-    """Cross-entropy and accuracy of a batch of (tokens, lengths, labels)."""
-    tokens, lengths, labels = batch
+def _of_group(losses: Sequence[Any]):
+    """loss(params, (group, rows), key): that of the group, and no other is computed.
+
+    Its gradient is taken inside the choice: outside, what one group's forward pass keeps would be
+    written, as zeros, for all others too.
+    """
+
+    def chosen(functions, params, batch, key):
+        return jax.lax.switch(batch[0], functions, params, batch[1], key)
+
+    @jax.custom_vjp
+    def loss(params, batch, key):
+        return chosen(losses, params, batch, key)
+
+    def forward(params, batch, key):
+        both = [jax.value_and_grad(one, has_aux=True) for one in losses]
+        return chosen(both, params, batch, key)
+
+    def backward(gradient, cotangents):
+        return jax.tree.map(lambda g: g * cotangents[0], gradient), None, None
+
+    loss.defvjp(forward, backward)
+    return loss
+
+
+def _loss(model: Classifier, drop: bool, width: int, params, rows, key):
+    """Cross-entropy and accuracy of rows (tokens, lengths, labels) of at most `width` tokens."""
+    tokens, lengths, labels = rows
+    tokens = tokens[..., :width]
     if drop:
         keys = jax.random.split(key, len(labels))
         logits = jax.vmap(partial(model.apply, params))(tokens, lengths, keys)
@@ -119,11 +157,22 @@ def _loss(model: Classifier, drop: bool, params, batch, key):
     return loss, {"accuracy": (logits.argmax(-1) == labels).mean(dtype=loss.dtype)}
 
 
-def _accuracies(model: Classifier, batch: int, params, data: Sequences):
-    """The accuracy (R,) of every repeat on a split, `batch` sequences at a time."""
+def _accuracies(part, params, found: Buckets) -> np.ndarray:
+    """The accuracy (R,) of every repeat on a split."""
+    rows = len(found.data.labels) // len(found.widths)
+    parts = [
+        part(params, Sequences(*(x[i * rows : (i + 1) * rows] for x in found.data)), width=width)
+        for i, width in enumerate(found.widths)
+    ]
+    return np.mean(jax.device_get(parts), axis=0)
+
+
+def _correct(model: Classifier, batch: int, params, data: Sequences, *, width: int):
+    """The share (R,) of right answers, `batch` sequences at a time."""
 
     def correct(params, example):
-        return model.apply(params, example.tokens, example.lengths).argmax() == example.labels
+        logits = model.apply(params, example.tokens[..., :width], example.lengths)
+        return logits.argmax() == example.labels
 
     def one(params):
         found = jax.lax.map(partial(correct, params), data, batch_size=batch)

@@ -85,10 +85,9 @@ def load(cfg: LongRange) -> sequences.SequenceTask:
     return lra.load(cfg.task, **counts, folder=folder, seed=cfg.data_seed)
 
 
-def bucketed(cfg: LongRange, data: sequences.SequenceTask) -> list[sequences.Buckets]:
-    """Train, valid and test in groups of about equal length."""
-    splits = (data.train, data.valid, data.test)
-    return [sequences.buckets(split, cfg.sizes.training.groups) for split in splits]
+def bucketed(cfg: LongRange, data: sequences.SequenceTask) -> sequences.Buckets:
+    """What is trained on, in groups of about equal length."""
+    return sequences.buckets(data.train, cfg.sizes.training.groups)
 
 
 def mechanism(
@@ -133,10 +132,10 @@ def built(
 
 def outcome(cfg: LongRange, name: str, data, keys, peak: float, journal: Journal) -> Outcome:
     """Train one mechanism: all rates with the tuning seed, then the seeds with the best rate."""
-    t, (learnt, valid, test) = cfg.sizes.training, bucketed(cfg, data)
+    t, learnt = cfg.sizes.training, bucketed(cfg, data)
     program = built(cfg, name, data, learnt.widths)
     seed_keys, tune_keys = (jax.random.clone(k) for k in keys)
-    fit = partial(training.trained, program, data=learnt, valid=valid, batch=t.batch)
+    fit = partial(training.trained, program, data=learnt, valid=data.valid, batch=t.batch)
     fit = partial(fit, steps=t.steps, log_every=t.log_every)
     trial = fit(tune_keys, cfg.rates, journal=journal.scope(f"{name}_rates"))
     tried = trial.curves[-1, training.CURVES.index("valid/accuracy")]
@@ -146,7 +145,7 @@ def outcome(cfg: LongRange, name: str, data, keys, peak: float, journal: Journal
     features, state = remembered(cfg, name)
     shown = name in ("softmax", "yat", cfg.ours) and name != "ssd"
     return Outcome(
-        program.accuracy(done.params, test),
+        program.accuracy(done.params, data.test),
         tried,
         rate,
         done.curves,
@@ -246,7 +245,7 @@ def notes(cfg: LongRange, data, found: dict[str, Outcome], majority: float) -> d
         "learned_nothing": [n for n, it in found.items() if not learned(it.accuracy, majority)],
         "features_a_head": {name: it.features for name, it in found.items() if it.features},
         "numbers_in_a_layer_s_state": {n: it.state or "all keys" for n, it in found.items()},
-        "tokens_not_padding": sequences.real_share(bucketed(cfg, data)[0]),
+        "tokens_not_padding": sequences.real_share(bucketed(cfg, data)),
     }
 
 

@@ -96,11 +96,10 @@ class Task(Config):
                 f"training.batch={t.batch} is more than data.train={d.train} over "
                 f"training.groups={t.groups}"
             )
-        for split, count in {"train": d.train, "valid": d.valid, "test": d.test}.items():
-            if count % t.groups:
-                raise ValueError(
-                    f"data.{split}={count} is not a multiple of training.groups={t.groups}"
-                )
+        if d.train % t.groups:
+            raise ValueError(
+                f"data.train={d.train} is not a multiple of training.groups={t.groups}"
+            )
         if t.warmup >= t.steps:
             raise ValueError(f"training.warmup={t.warmup} is not below training.steps={t.steps}")
         return self

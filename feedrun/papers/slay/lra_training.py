@@ -26,8 +26,8 @@ CLIP = 1.0
 class Program(NamedTuple):
     """What the compiled programs of one mechanism depend on; shared by all its trainings.
 
-    loss(params, batch, key) of a batch of `streams.grouped` of sequences.Buckets of such widths;
-    accuracy(params, buckets) of every repeat.
+    loss(params, batch, key) of a batch of `streams.grouped` over sequences.Buckets;
+    accuracy(params, data) -> (R,), that of every repeat on a split.
     """
 
     model: Classifier
@@ -53,13 +53,15 @@ def program(
     decay: float,
     drop: bool,
 ) -> Program:
-    """The training of `steps` steps; `drop`: is there dropout, which needs keys?"""
-    part = jax.jit(partial(_correct, model, batch), static_argnames="width")
+    """The training of `steps` steps with groups of these `widths`.
+
+    `drop`: is there dropout, which needs keys?
+    """
     return Program(
         model,
         _of_group([partial(_loss, model, drop, width) for width in widths]),
         adamw(steps=steps, warmup=warmup, decay=decay),
-        partial(_accuracies, part),
+        partial(_accuracies, jax.jit(partial(_correct, model)), batch),
     )
 
 
@@ -84,7 +86,7 @@ def trained(
     keys: jax.Array,
     rates: Sequence[float],
     data: Buckets,
-    valid: Buckets,
+    valid: Sequences,
     *,
     batch: int,
     steps: int,
@@ -157,25 +159,18 @@ def _loss(model: Classifier, drop: bool, width: int, params, rows, key):
     return loss, {"accuracy": (logits.argmax(-1) == labels).mean(dtype=loss.dtype)}
 
 
-def _accuracies(part, params, found: Buckets) -> np.ndarray:
-    """The accuracy (R,) of every repeat on a split."""
-    rows = len(found.data.labels) // len(found.widths)
-    parts = [
-        part(params, Sequences(*(x[i * rows : (i + 1) * rows] for x in found.data)), width=width)
-        for i, width in enumerate(found.widths)
-    ]
-    return np.mean(jax.device_get(parts), axis=0)
+def _accuracies(correct, batch: int, params, data: Sequences) -> np.ndarray:
+    """The accuracy (R,) of every repeat on a split, `batch` sequences at a time."""
+    count = len(data.labels)
+    rows = np.arange(-(-count // batch) * batch).reshape(-1, batch) % count
+    found = [correct(params, jax.tree.map(lambda x, now=now: x[now], data)) for now in rows]
+    return np.concatenate(jax.device_get(found), axis=1)[:, :count].mean(axis=1)
 
 
-def _correct(model: Classifier, batch: int, params, data: Sequences, *, width: int):
-    """The share (R,) of right answers, `batch` sequences at a time."""
+def _correct(model: Classifier, params, data: Sequences):
+    """Which answers (R, B) are right."""
 
-    def correct(params, example):
-        logits = model.apply(params, example.tokens[..., :width], example.lengths)
-        return logits.argmax() == example.labels
+    def one(params, example):
+        return model.apply(params, example.tokens, example.lengths).argmax() == example.labels
 
-    def one(params):
-        found = jax.lax.map(partial(correct, params), data, batch_size=batch)
-        return found.mean(dtype=jnp.float32)
-
-    return jax.vmap(one)(params)
+    return jax.vmap(lambda params: jax.vmap(partial(one, params))(data))(params)

@@ -4,7 +4,7 @@ One state of a fixed size reads the sequence from its start, another from its en
 to a position is added up, as bidirectional Mamba does (arXiv 2401.09417).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,8 +38,9 @@ class BothWays(nn.Module):
     def __call__(self, x, length):
         wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         turned = backwards(len(x), length)
-        ahead = _direction(self, "ahead")(wide)
-        behind = _direction(self, "behind")(_rows(wide, turned))
+        each = nn.vmap(SSD, variable_axes={"params": 0}, split_rngs={"params": True})
+        mixer = _direction(each, self.recurrence, self.inner, self.heads, name="directions")
+        ahead, behind = mixer(jnp.stack([wide, _rows(wide, turned)]))
         return (ahead + _rows(behind, turned)).astype(x.dtype)
 
 
@@ -69,7 +70,7 @@ def matched(recurrence: Recurrence, width: int, heads: int, qkv: int) -> int:
     """
 
     def count(multiple: int) -> int:
-        one = _direction(BothWays(recurrence, multiple * heads, heads), None)
+        one = _direction(SSD, recurrence, multiple * heads, heads, parent=None)
         x = jax.ShapeDtypeStruct((2, width), jnp.float32)
         shapes = jax.eval_shape(one.init, jax.eval_shape(jax.random.key, 0), x)
         return 2 * sum(leaf.size for leaf in jax.tree.leaves(shapes))
@@ -84,9 +85,9 @@ def state(recurrence: Recurrence, width: int, heads: int, qkv: int) -> int:
     return 2 * (inner * states + (CONVOLUTION - 1) * (inner + 2 * states))
 
 
-def _direction(both: BothWays, name: str | None) -> SSD:
-    sizes = {"inner": both.inner, "heads": both.heads, **both.recurrence._asdict()}
-    return SSD(decay="selective", conv=True, streaming=False, name=name, **sizes)
+def _direction(kind: Any, recurrence: Recurrence, inner: int, heads: int, **place: Any) -> Any:
+    sizes = {"inner": inner, "heads": heads, **recurrence._asdict()}
+    return kind(decay="selective", conv=True, streaming=False, **sizes, **place)
 
 
 def _rows(x: Float[Array, "T D"], order: Int[Array, "T"]) -> Float[Array, "T D"]:

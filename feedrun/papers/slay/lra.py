@@ -70,6 +70,7 @@ def run(cfg: LongRange, key, journal: Journal) -> Result:
         journal.log(len(found), {f"{name}/accuracy": found[name].accuracy.tolist()})
     summary = {k: v for name in found for k, v in metrics(name, found[name], majority).items()}
     summary |= differences(found, ours=cfg.ours)
+    summary["tokens_not_padding"] = sequences.real_share(bucketed(cfg, data))
     if len(found) == 1:
         prefix = f"{cfg.attends[0]}/"
         summary |= {k.removeprefix(prefix): v for k, v in summary.items() if k.startswith(prefix)}
@@ -245,7 +246,10 @@ def notes(cfg: LongRange, data, found: dict[str, Outcome], majority: float) -> d
         "learned_nothing": [n for n, it in found.items() if not learned(it.accuracy, majority)],
         "features_a_head": {name: it.features for name, it in found.items() if it.features},
         "numbers_in_a_layer_s_state": {n: it.state or "all keys" for n, it in found.items()},
-        "tokens_not_padding": sequences.real_share(bucketed(cfg, data)),
+        "tokens_not_padding": {
+            "in_groups": sequences.real_share(bucketed(cfg, data)),
+            "padded_to_the_longest": sequences.real_share(sequences.buckets(data.train, 1)),
+        },
     }
 
 

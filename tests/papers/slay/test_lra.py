@@ -304,7 +304,9 @@ def test_the_experiment_runs_and_says_what_it_used(result):
         "softmax": "all keys",
         "slay": 2 * 256 * (8 + 1),
     }
-    assert 0.3 < result.notes["tokens_not_padding"] <= 1
+    share = result.notes["tokens_not_padding"]
+    assert 0 < share["padded_to_the_longest"] < share["in_groups"] < 1
+    assert result.summary["tokens_not_padding"] == share["in_groups"]
     assert result.arrays["curves"].shape == (2, 2, 3, cfg.seeds)
     assert {judge(claim, result.summary).verdict for claim in CLAIMS} <= {
         "undecided",

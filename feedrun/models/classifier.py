@@ -74,15 +74,16 @@ def classifier(
     """
     if sizes.qkv % sizes.heads:
         raise ValueError(f"qkv={sizes.qkv} is not a multiple of heads={sizes.heads}")
-    recurrent = isinstance(draw, Recurrence)
-    mixing = draw if recurrent else _structure(draw)
+    mixing = draw if isinstance(draw, Recurrence) else _structure(draw)
     net, still = (_Classifier(s, mixing, remat) for s in (sizes, sizes._replace(drop=0.0)))
     shape = (2, sizes.length) if pairs else (sizes.length,)
 
     def init(key):
         weight_key, attend_key = jax.random.split(key)
         keys = jax.random.split(attend_key, (sizes.layers, sizes.heads))
-        drawn = [] if recurrent else jax.tree.leaves(jax.vmap(jax.vmap(draw))(keys))
+        drawn = (
+            [] if isinstance(draw, Recurrence) else jax.tree.leaves(jax.vmap(jax.vmap(draw))(keys))
+        )
         tokens, length = jnp.zeros(shape, int), jnp.full(shape[:-1], sizes.length)
         return {"weights": still.init(weight_key, tokens, length, drawn)["params"], "drawn": drawn}
 
@@ -99,7 +100,7 @@ def classifier(
         return run(net, params, tokens, length, rngs={"dropout": key})
 
     def attention(params, tokens: Integer[Array, "... T"], length: Any) -> Float[Array, "L H S S"]:
-        if recurrent:
+        if isinstance(draw, Recurrence):
             raise ValueError("a recurrence has no attention weights")
         found: Any = run(still, params, tokens, length, mutable=["intermediates"])
         blocks, rows = found[1]["intermediates"]["encoder"], []

@@ -25,10 +25,13 @@ def test_it_is_the_mixer_on_the_sequence_and_on_its_mirror_image(length):
     x = jax.random.normal(jax.random.key(1), (9, 5))
     params = both.init(jax.random.key(0), x, jnp.asarray(length))
     one = SSD(6, 2, 3, "selective", conv=True, chunk=4, streaming=False)
-    run = jax.jit(
-        lambda name, x: one.apply({"params": params["params"][name]}, x), static_argnums=0
+    ahead, behind = (
+        {"params": jax.tree.map(lambda leaf, way=way: leaf[way], params["params"]["directions"])}
+        for way in (0, 1)
     )
-    expected = run("ahead", x[:length]) + run("behind", x[:length][::-1])[::-1]
+    run = jax.jit(one.apply)
+    expected = run(ahead, x[:length]) + run(behind, x[:length][::-1])[::-1]
+    assert not np.allclose(run(ahead, x[:length]), run(behind, x[:length])), "weights of their own"
     found = jax.jit(both.apply)(params, x, jnp.asarray(length))[:length]
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 

@@ -340,6 +340,7 @@ def test_a_sweep_s_figures_need_two_tasks(result):
         figure.canvas.draw()
 
 
+@pytest.mark.slow
 def test_a_run_of_one_attention_has_the_plain_names_that_the_table_shows():
     cfg = config("smoke", attends="ssd", rates=[1e-3], seeds=1, listops={"training": {"steps": 6}})
     found = lra.EXPERIMENT.run(cfg, jax.random.key(0), silent_journal())

@@ -53,6 +53,9 @@ def duplicate(key: Key[Array, ""], length: int, vocabulary: int = VOCABULARY) ->
 
 TASKS = {"pairs": pairs, "needle": needle, "duplicate": duplicate}
 
+CHANCE = {"pairs": 1 / VALUES, "needle": 1 / VALUES, "duplicate": 1 / KEYS}
+"""What guessing gives, where nothing is remembered."""
+
 
 def task(name: str, length: int) -> Task:
     """One of TASKS at a length; ValueError where there are not enough distinct keys for it."""

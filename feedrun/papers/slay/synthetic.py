@@ -104,6 +104,7 @@ def run(cfg: Synthetic, key, journal: Journal) -> Result:
             "harder_tasks": np.array(h.tasks),
             "harder_mechanisms": np.array(h.compared),
             "harder_lengths": h.length * np.array(h.factors),
+            "harder_chance": np.array([recall.CHANCE[name] for name in h.tasks]),
         }
         summary |= harder_summary(cfg, found.accuracy)
         rates = zip(h.tasks, found.lr.tolist(), strict=True)

@@ -35,7 +35,7 @@ def suite(arrays) -> Figure:
             shown: dict[str, Any] = {**look(labels[j]), "zorder": 3}
             name = title(labels[j]) if i == 0 else None
             y = np.full(right.shape[2], row + shift)
-            ax.scatter(right[i, j], y, s=12, alpha=0.6, linewidths=0, label=name, **shown)
+            ax.scatter(right[i, j], y, s=20, alpha=0.75, linewidths=0, label=name, **shown)
     ax.plot([], [], ":", color="0.45", label="most frequent target")
     ax.plot([], [], "-", color="0.45", label="most a causal model can reach")
     ax.set_yticks(np.arange(len(tasks))[::-1], [name.replace("_", " ") for name in tasks])

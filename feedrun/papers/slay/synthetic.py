@@ -2,7 +2,7 @@
 
 Paper: SLAY (arXiv 2602.04915), its table of 22 synthetic tasks with its own network, 200 steps
 each. Beside every accuracy stands what guessing gives and what no causal model can exceed. Then the
-questions which that table does not ask: many pairs to recall, a needle, a copy, at one, two and
+questions which that table does not ask: many pairs to recall, needles, a copy, at one, two and
 four times the trained length, with a standard block, tuned rates and equal features.
 
     feedrun experiment=slay_synthetic             minutes: see the yaml

@@ -1,15 +1,20 @@
 """A command-line laboratory for theory papers on deep learning.
 
 In Python: `feedrun.load`, `feedrun.frame`, `feedrun.curves` and `feedrun.run`, see
-`feedrun.notebook`. Importing feedrun alone imports none of what they need.
+`feedrun.notebook`. Importing feedrun alone imports none of what they need; it keeps a jax that has
+not started yet from a fusion that sums wrongly, see `process.sound_sums`.
 """
 
 from typing import TYPE_CHECKING, Any
+
+from feedrun.process import sound_sums
 
 if TYPE_CHECKING:
     from feedrun.notebook import curves, frame, load, run
 
 __all__ = ["curves", "frame", "load", "run"]
+
+sound_sums()
 
 
 def __getattr__(name: str) -> Any:

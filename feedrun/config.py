@@ -162,7 +162,10 @@ def _line(model: Any, fault: Any, name: str) -> str:
     message = fault["msg"].removeprefix("Value error, ")
     if not path:  # several keys do not fit together: the message names them
         return message
-    return f"{path}: {message[0].lower()}{message[1:]}, got {fault['input']!r}"
+    own = fault["type"] == "value_error" and isinstance(fault["input"], Mapping)  # so within a part
+    return f"{path}: {message[0].lower()}{message[1:]}" + (
+        "" if own else f", got {fault['input']!r}"
+    )
 
 
 def field_paths(model: Any, prefix: str = "") -> list[str]:

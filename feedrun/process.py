@@ -66,7 +66,6 @@ def setup(
     The entry "refused" says for each choice that could not be made why. Once jax has been imported
     cache and precision can still be set; once it has computed, devices cannot.
     """
-    sound_sums()
     outcomes = {
         "cache": compilation_cache(cache_folder() / "jax") if cache else _leave(CACHE),
         "devices": _choose(DEVICES, len(machine.cores()) if devices == "auto" else devices),

@@ -7,6 +7,8 @@ import jax
 import pytest
 import yaml
 
+import feedrun  # noqa: F401  (before a test module is read: what it computes starts jax)
+
 OWN = Path(__file__).parent / "own"
 
 
@@ -15,7 +17,6 @@ def strict_jax(tmp_path_factory):
     """Turn on x64, raising rank promotion and key-reuse checks, and a shared compile cache."""
     from feedrun import process
 
-    process.sound_sums()
     process.compilation_cache(process.cache_folder() / "tests")
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_numpy_rank_promotion", "raise")

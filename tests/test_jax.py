@@ -1,5 +1,8 @@
 """The installed jax compiles to what it computes step by step, where some releases did not."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,3 +25,14 @@ def test_products_of_one_matrix_with_many_rows_then_squared():
     rows[:, 0] = np.arange(40_000)
     found = jax.jit(jax.vmap(lambda row: jnp.sum((jnp.eye(3) @ row) ** 2)))(jnp.asarray(rows))
     np.testing.assert_allclose(found, np.arange(40_000.0) ** 2, rtol=1e-6)
+
+
+def test_whoever_imports_feedrun_before_jax_starts_gets_right_sums():
+    program = (
+        "import feedrun, jax, jax.numpy as jnp\n"
+        "x = jnp.ones((40_000, 3)) * jnp.arange(40_000.0)[:, None]\n"
+        "f = jax.jit(lambda w, x: jnp.sum(w[None] * x, axis=-1) + x[:, 0])\n"
+        "print(float(f(jnp.ones(3), x)[-1]))"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert found.stdout == "159996.0\n", found.stderr

@@ -82,6 +82,7 @@ def wandb_home(tmp_path_factory):
     import wandb
 
     home = tmp_path_factory.mktemp("home")
+    wandb.teardown()  # first, or the address of a service that has ended would be put back
     with pytest.MonkeyPatch.context() as patch, socket.socket() as listener:
         for name in [name for name in os.environ if name.startswith("WANDB_")]:
             patch.delenv(name)
@@ -91,7 +92,6 @@ def wandb_home(tmp_path_factory):
         patch.setenv("HOME", str(home))
         patch.setenv("NETRC", str(home / "netrc"))
         patch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{listener.getsockname()[1]}")
-        wandb.teardown()
         yield listener
         wandb.teardown()
 

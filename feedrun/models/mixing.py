@@ -6,6 +6,7 @@ never trained.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -53,17 +54,22 @@ def standard(
     places: Literal["learned", "previous"],
     length: int | None = None,
     mix: Mix = attention,
+    dtype: Any = None,
+    remat: bool = False,
 ) -> Decoder:
     """Pre-LN blocks with an MLP of hidden width 4 D.
 
     `places`: "learned" adds an embedding of the position, of `length` of them; "previous" one of
     the token before (Olsson et al. 2022 smear keys alike), so that any length can be asked for.
+
+    `dtype`: of embeddings, projections and mlps (None: that of the params); mixing and logits are
+    in float32 at least. `remat`: blocks are computed anew in the backward pass, not stored.
     """
     _check(width, heads)
     if (places == "learned") != (length is not None):
         raise ValueError(f'"learned" places need a length and others have none, got {places!r}')
-    net = _Standard(vocabulary, length or 0, width, heads, layers, mix)
-    return _decoder(net, length)
+    net = _Standard(vocabulary, length or 0, width, heads, layers, mix, remat)
+    return _decoder(net, length, dtype)
 
 
 def _check(width: int, heads: int) -> None:
@@ -71,14 +77,15 @@ def _check(width: int, heads: int) -> None:
         raise ValueError(f"width {width} is not a multiple of heads {heads}")
 
 
-def _decoder(net: nn.Module, length: int | None) -> Decoder:
+def _decoder(net: nn.Module, length: int | None, dtype: Any = None) -> Decoder:
     def init(key, memory):
         return net.init(key, memory, jnp.zeros(2 if length is None else length, int), 0)
 
     def apply(params, memory, tokens: Int[Array, "T"], start: Any = 0):
         if length is not None and len(tokens) > length:
             raise ValueError(f"got {len(tokens)} tokens, the model has {length} positions")
-        return net.apply(params, memory, tokens, start)
+        weights = jax.tree.map(lambda w: w.astype(dtype or w.dtype), params)
+        return net.apply(weights, memory, tokens, start)
 
     return Decoder(init, apply)
 
@@ -101,9 +108,10 @@ class _Mixing(nn.Module):
         T, D = x.shape
         options = {"use_bias": False, "kernel_init": self.start}
         qkv = nn.Dense(3 * D, name="qkv", **options)(x)
-        q, k, v = qkv.reshape(T, 3, self.heads, -1).transpose(1, 2, 0, 3)
+        parts = jnp.split(_wide(qkv), 3, axis=1)  # its gradient is put together, not added up
+        q, k, v = (part.reshape(T, self.heads, -1).transpose(1, 0, 2) for part in parts)
         mixed, memory = self.mix(memory, q, k, v)
-        mixed = mixed.transpose(1, 0, 2).reshape(T, D)
+        mixed = mixed.transpose(1, 0, 2).reshape(T, D).astype(x.dtype)
         return nn.Dense(D, name="out", **options)(mixed), memory
 
 
@@ -140,6 +148,7 @@ class _Standard(nn.Module):
     heads: int
     layers: int
     mix: Mix
+    remat: bool
 
     @nn.compact
     def __call__(self, memory, tokens, start):
@@ -153,13 +162,13 @@ class _Standard(nn.Module):
             x = x + nn.Embed(self.vocabulary + 1, self.width, name="previous")(before)
         after = []
         for layer in range(self.layers):
-            x, left = self._block(layer, _of(memory, layer), x)
+            block = partial(_Standard._block, layer=layer)
+            x, left = (nn.remat(block) if self.remat else block)(self, _of(memory, layer), x)
             after.append(left)
-        return nn.Dense(self.vocabulary, name="logits")(nn.LayerNorm(name="norm")(x)), _stacked(
-            after
-        )
+        x = _wide(nn.LayerNorm(name="norm")(x))
+        return nn.Dense(self.vocabulary, name="logits")(x), _stacked(after)
 
-    def _block(self, layer, memory, x):
+    def _block(self, memory, x, *, layer):
         def named(what):
             return f"{what}_{layer}"
 
@@ -168,6 +177,11 @@ class _Standard(nn.Module):
         x = x + more
         up = nn.Dense(4 * self.width, name=named("up"))(nn.LayerNorm(name=named("norm_mlp"))(x))
         return x + nn.Dense(self.width, name=named("down"))(nn.gelu(up)), memory
+
+
+def _wide(x):
+    """x in float32 at least."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def _of(memory, layer):

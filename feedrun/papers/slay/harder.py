@@ -1,4 +1,4 @@
-"""Recall at sizes where the paper's suite does not reach: many pairs, a needle, a copy, longer.
+"""Recall at sizes where the paper's suite does not reach: many pairs, needles, a copy, longer.
 
 A standard block (norms, MLP), an embedding of the token before instead of positions, a learning
 rate tuned for each mechanism with as many trials, equal features; trained at one length, asked at

@@ -8,9 +8,8 @@ many trials, several seeds on the same batches, n-gram controls, a sample from t
     feedrun experiment=slay_lm                    minutes: see the yaml
 """
 
-import time
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +19,7 @@ from pydantic import Field, model_validator
 from feedrun import train, tuning
 from feedrun.experiment import Config, Experiment, Journal, Result
 from feedrun.models import mixing
-from feedrun.papers.slay import compared, decoding, harder
+from feedrun.papers.slay import compared, decoding, harder, lm_cost
 from feedrun.papers.slay.attends import DELTA, KERNELS, windows
 from feedrun.papers.slay.compared import Count, Mechanism, Positive, chosen
 from feedrun.papers.slay.lm_claims import CLAIMS, COMPARED
@@ -52,6 +51,8 @@ class LanguageModel(Config):
     width: Count
     heads: Count
     layers: Count
+    dtype: Literal["float32", "bfloat16"]
+    remat: bool
     training: Training
     windows: Count
     prompt: Annotated[str, Field(min_length=1)]
@@ -84,33 +85,36 @@ def run(cfg: LanguageModel, key, journal: Journal) -> Result:
         "bigram": bigram(corpus.train, corpus.test),
     }
     summary: dict[str, Any] = {f"loss_{name}": value for name, value in controls.items()}
-    curves, tuned_lr, speeds, sample = {}, {}, {}, ""
+    curves, tuned_lr, sample, peak = {}, {}, "", lm_cost.peak(cfg.dtype)
     for label, mechanism in chosen(cfg.mechanisms, cfg.compared).items():
         own, rows = jax.random.clone(train_key), []
-        found = trained(cfg, own, mechanism, corpus, timed(journal.scope(label), rows))
+        found = trained(cfg, own, mechanism, corpus, lm_cost.timed(journal.scope(label), rows))
         name = "ours" if label == cfg.ours else label
         summary[f"loss_{name}"] = tested(cfg, found.params, corpus.test).tolist()
-        curves[name] = [row["train/loss"] for _, row in rows if len(row) and "train/loss" in row]
-        tuned_lr[name], speeds[name] = found.lr, tokens_per_second(cfg, rows)
+        curves[name] = [row.metrics["train/loss"] for row in rows]
+        tuned_lr[name] = found.lr
+        summary |= speeds(cfg, name, found.params, rows, peak)
         if label == cfg.sampled:
             sample = written(cfg, write_key, found.params, mechanism)
     summary |= {
-        name.replace("loss", "perplexity"): np.exp(v).tolist() for name, v in summary.items()
+        name.replace("loss", "perplexity"): np.exp(v).tolist()
+        for name, v in summary.items()
+        if name.startswith("loss")
     }
     summary |= differences(summary)
-    summary |= {f"tokens_per_second_{k}": v for k, v in speeds.items() if v is not None}
     names = list(tuned_lr)
     arrays = {
         "mechanisms": np.array(names),
         "loss": np.array([summary[f"loss_{name}"] for name in names]),
         "controls": np.array([controls["unigram"], controls["bigram"]]),
         "curves": padded_curves(cfg, [curves[name] for name in names]),
-        "bytes_a_row": np.array(_every(cfg) * cfg.training.batch * cfg.context),
+        "bytes_a_row": np.array(_row_bytes(cfg)),
     }
     notes = {
         "data": corpus.notes,
         "chance": {f"loss_{name}": controls["unigram"] for name in names},
         "tuned_lr": tuned_lr,
+        "peak_operations_per_second": peak,
         "tokens_a_run": cfg.training.steps * cfg.training.batch * cfg.context,
         "sample": {"mechanism": cfg.sampled, "text": sample},
     }
@@ -119,7 +123,7 @@ def run(cfg: LanguageModel, key, journal: Journal) -> Result:
 
 def trained(cfg: LanguageModel, key, mechanism: Mechanism, corpus, journal) -> tuning.Tuned:
     """Networks at the rate that is best on the validation part."""
-    t, net = cfg.training, decoder(cfg.context, cfg.width, cfg.heads, cfg.layers)
+    t, net = cfg.training, decoder(cfg)
     stream = Windows(t.batch, cfg.context).stream(corpus.train)
     optimizer, loss = harder.tunable(t.steps, t.weight_decay), NextByte(net)
 
@@ -142,8 +146,7 @@ def trained(cfg: LanguageModel, key, mechanism: Mechanism, corpus, journal) -> t
 
 def tested(cfg: LanguageModel, params: Any, text: np.ndarray) -> np.ndarray:
     """Nats a byte (R,) on windows that do not overlap, at most `windows` of them, evenly spread."""
-    net = decoder(cfg.context, cfg.width, cfg.heads, cfg.layers)
-    return nats(NextByte(net), params, text, context=cfg.context, most=cfg.windows)
+    return nats(NextByte(decoder(cfg)), params, text, context=cfg.context, most=cfg.windows)
 
 
 def written(cfg: LanguageModel, key, params: Any, mechanism: Mechanism) -> str:
@@ -154,7 +157,7 @@ def written(cfg: LanguageModel, key, params: Any, mechanism: Mechanism) -> str:
     window = windows(mechanism.attend, mechanism.sizes)
     sizing = {"chunk": mechanism.chunk if kernels.scores else 1, "window": window}
     memory = decoding.empty(kernels, **sizing, **shape)
-    net = decoder(cfg.context, cfg.width, cfg.heads, cfg.layers, streaming=True)
+    net = decoder(cfg, streaming=True)
     prompt = jnp.asarray(np.frombuffer(cfg.prompt.encode(), np.uint8), jnp.int32)
     given = (key, cfg.temperature, first["net"], memory, prompt)
     tokens = decoding.stream(*given, decoder=net, length=cfg.sample_bytes)
@@ -171,40 +174,30 @@ def differences(summary) -> dict[str, list[float]]:
     return found
 
 
-@cache
-def decoder(
-    context: int, width: int, heads: int, layers: int, *, streaming: bool = False
-) -> mixing.Decoder:
+def speeds(cfg: LanguageModel, name: str, params, rows, peak: float) -> dict[str, float]:
+    """Of training, all seeds together; nothing where a run was continued at its end."""
+    tokens = _row_bytes(cfg) * len(cfg.training.rates)
+    speed = lm_cost.tokens_per_second(rows, tokens=tokens)
+    if speed is None:
+        return {}
+    share = lm_cost.peak_share(params["net"], speed, peak)
+    return {f"tokens_per_second_{name}": speed, f"peak_share_{name}": share}
+
+
+def decoder(cfg: LanguageModel, *, streaming: bool = False) -> mixing.Decoder:
     """The one network; `streaming`: with states of kernels in place of sequences."""
+    sizes = cfg.context, cfg.width, cfg.heads, cfg.layers
+    return _decoder(*sizes, dtype=cfg.dtype, remat=cfg.remat, streaming=streaming)
+
+
+@cache
+def _decoder(
+    context: int, width: int, heads: int, layers: int, *, dtype: str, remat: bool, streaming: bool
+) -> mixing.Decoder:
     sizes: Any = {"width": width, "heads": heads, "layers": layers, "length": context}
+    sizes |= {"dtype": None if dtype == "float32" else jnp.dtype(dtype), "remat": remat}
     mix = decoding.recurrent(DELTA) if streaming else mixing.attention
     return mixing.standard(vocabulary=BYTES, places="learned", mix=mix, **sizes)
-
-
-def timed(journal: Journal, rows: list) -> Journal:
-    """The journal, with the moment and the content of each row of the final seeds kept."""
-
-    def scope(name: str) -> Journal:
-        inner = journal.scope(name)
-        if name != "seeds":
-            return inner
-
-        def log(step, metrics):
-            rows.append((time.perf_counter(), dict(metrics)))
-            inner.log(step, metrics)
-
-        return inner._replace(log=log)
-
-    return journal._replace(scope=scope)
-
-
-def tokens_per_second(cfg: LanguageModel, rows: list) -> float | None:
-    """Of training, all seeds together: the median over rows, compilation being over by then."""
-    gaps = np.diff([moment for moment, _ in rows])
-    if not len(gaps):
-        return None
-    t = cfg.training
-    return float(_every(cfg) * t.batch * cfg.context * len(t.rates) / np.median(gaps))
 
 
 def padded_curves(cfg: LanguageModel, curves: list) -> np.ndarray:
@@ -215,6 +208,10 @@ def padded_curves(cfg: LanguageModel, curves: list) -> np.ndarray:
         if curve:
             found[i, rows - len(curve) :] = curve
     return found
+
+
+def _row_bytes(cfg: LanguageModel) -> int:
+    return _every(cfg) * cfg.training.batch * cfg.context
 
 
 def _every(cfg: LanguageModel) -> int:

@@ -9,6 +9,9 @@ from feedrun.experiment import Result
 from feedrun.papers.slay.figures import look, words
 from feedrun.plotting import canvas
 
+ABOVE = 0.4
+"""Nats above the bigram at which learning curves are cut off: they differ below."""
+
 
 def figures(result: Result) -> dict[str, Any]:
     """All figures of slay_lm by file stem."""
@@ -49,7 +52,8 @@ def learning(arrays) -> Figure:
         ax.plot(read, curves[j].mean(axis=1), label=words(label), markersize=3, **style)
     ax.axhline(arrays["controls"][1], color="0.5", linestyle="--", label="bigram frequencies")
     ax.set(xlabel="bytes read in training (millions)", ylabel="training loss in nats a byte")
-    ax.set_ylim(top=min(ax.get_ylim()[1], float(arrays["controls"][0]) + 0.2))
+    lowest_top = float(np.nanmax(curves[:, -1]))
+    ax.set_ylim(top=min(ax.get_ylim()[1], max(float(arrays["controls"][1]) + ABOVE, lowest_top)))
     ax.grid(alpha=0.25)
     fig.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     fig.suptitle("Learning to predict the next byte (band: range of the seeds)", fontsize=11)

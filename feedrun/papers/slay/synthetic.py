@@ -2,7 +2,7 @@
 
 Paper: SLAY (arXiv 2602.04915), its table of 22 synthetic tasks with its own network, 200 steps
 each. Beside every accuracy stands what guessing gives and what no causal model can exceed. Then the
-questions which that table does not ask: many pairs to recall, a needle, a copy, at one, two and
+questions which that table does not ask: many pairs to recall, needles, a copy, at one, two and
 four times the trained length, with a standard block, tuned rates and equal features.
 
     feedrun experiment=slay_synthetic             minutes: see the yaml
@@ -104,6 +104,7 @@ def run(cfg: Synthetic, key, journal: Journal) -> Result:
             "harder_tasks": np.array(h.tasks),
             "harder_mechanisms": np.array(h.compared),
             "harder_lengths": h.length * np.array(h.factors),
+            "harder_chance": np.array([recall.CHANCE[name] for name in h.tasks]),
         }
         summary |= harder_summary(cfg, found.accuracy)
         rates = zip(h.tasks, found.lr.tolist(), strict=True)

@@ -2,8 +2,9 @@
 
 `<task>_gap` is the largest distance of any mechanism of the paper's table from the level that the
 task gives away (`levels.EXPECTED`). For recall beyond the suite the specification has no numbers:
-these claims are about signs. (That the hybrid keeps recalling 16 pairs and loses some of 64 was
-seen in a trial before its claims were written.)
+these claims are about signs. Those of the needles and of the copy were written before any of them
+was trained as it is now (a single needle, found by all, was given up); those of many pairs after
+one trial, in which the hybrid kept recalling 16 pairs, and lost some of 64.
 """
 
 from feedrun.experiment import Claim, Origin
@@ -60,30 +61,37 @@ SUITE = (
 
 
 def _harder(name: str, what: str) -> tuple[Claim, ...]:
-    return (
-        _order(
-            f"{name}_slay_minus_favor_relu_x1",
-            f"{what}: SLAY is better than ReLU Performer with as many features",
+    """The three comparisons, each at the trained length and at four times that."""
+    differences: tuple[tuple[str, str, str, Origin], ...] = (
+        (
+            "slay_minus_favor_relu",
+            "SLAY is better than ReLU Performer with as many features",
             "sec. 5, at equal budgets",
+            "paper",
         ),
-        _order(
-            f"{name}_ours_minus_slay_x1",
-            f"{what}: exact near, exact square far is better than SLAY",
+        (
+            "ours_minus_slay",
+            "exact near, exact square far is better than SLAY",
             "exact features, not the paper's",
             "derived",
         ),
-        _order(
-            f"{name}_ours_minus_softmax_x4",
-            f"{what}, four times as long as trained: a state of fixed size keeps up with softmax",
+        (
+            "ours_minus_softmax",
+            "a state of fixed size keeps up with softmax",
             "against exact features",
             "rival",
         ),
+    )
+    return tuple(
+        _order(f"{name}_{metric}_{end}", f"{what}{where}: {words}", source, origin)
+        for metric, words, source, origin in differences
+        for end, where in (("x1", ""), ("x4", ", four times as long as trained"))
     )
 
 
 CLAIMS = (
     *SUITE,
     *_harder("pairs", "recall of many pairs"),
-    *_harder("needle", "one needle"),
+    *_harder("needle", "eight needles in noise"),
     *_harder("duplicate", "copying distinct tokens"),
 )

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
-from feedrun.papers.slay.figures import look, title
+from feedrun.papers.slay.figures import below, look, title
 from feedrun.plotting import canvas
 
 
@@ -35,7 +35,7 @@ def suite(arrays) -> Figure:
             shown: dict[str, Any] = {**look(labels[j]), "zorder": 3}
             name = title(labels[j]) if i == 0 else None
             y = np.full(right.shape[2], row + shift)
-            ax.scatter(right[i, j], y, s=12, alpha=0.6, linewidths=0, label=name, **shown)
+            ax.scatter(right[i, j], y, s=20, alpha=0.75, linewidths=0, label=name, **shown)
     ax.plot([], [], ":", color="0.45", label="most frequent target")
     ax.plot([], [], "-", color="0.45", label="most a causal model can reach")
     ax.set_yticks(np.arange(len(tasks))[::-1], [name.replace("_", " ") for name in tasks])
@@ -46,29 +46,40 @@ def suite(arrays) -> Figure:
     return fig
 
 
+PER = {"pairs": (3, "pairs to recall"), "duplicate": (2, "tokens to copy")}
+"""Tokens of a sequence for each of what is asked, and what that is."""
+
+
 def harder(arrays) -> Figure:
-    """Accuracy against length, a panel a task; the trained length is marked."""
+    """Accuracy against length, a panel a task: means and ranges of the seeds."""
     tasks, labels = arrays["harder_tasks"].tolist(), arrays["harder_mechanisms"].tolist()
-    lengths, right = arrays["harder_lengths"], arrays["harder_accuracy"]
-    fig = canvas(max(7, 3.4 * len(tasks)), 4.6)
+    fig = canvas(max(6.5, 3.3 * len(tasks)), 4.4)
     axes = fig.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
     for i, (ax, name) in enumerate(zip(axes, tasks, strict=True)):
-        for j, label in enumerate(labels):
-            shifted = lengths * 1.02 ** (j - len(labels) / 2)
-            mean = right[i, j].mean(axis=1)
-            ax.plot(shifted, mean, label=title(label), markersize=5, **look(label))
-            for seed in right[i, j].T:
-                ax.plot(shifted, seed, "o", color=look(label)["color"], markersize=2.5, alpha=0.5)
-        ax.axvline(lengths[0], color="0.6", linewidth=0.8, zorder=0)
-        per = {"pairs": (3, "pairs"), "duplicate": (2, "tokens to copy")}.get(name, (1, "tokens"))
-        ticks = [f"{length // per[0]}" for length in lengths]
-        ax.set_xscale("log", base=2)
-        ax.set_xticks(lengths, ticks)
-        ax.minorticks_off()
-        ax.set(ylim=(-0.03, 1.03), title=name, xlabel=f"{per[1]} (line: as trained)")
-        ax.grid(alpha=0.25)
+        _against_length(ax, arrays["harder_lengths"], arrays["harder_accuracy"][i], labels)
+        ax.axhline(arrays["harder_chance"][i], color="0.45", linestyle=":", label="guessing")
+        each, what = PER.get(name, (1, "tokens, noise but for the needles"))
+        ticks = [f"{length // each}" for length in arrays["harder_lengths"]]
+        ax.set_xticks(arrays["harder_lengths"], ticks)
+        ax.set(ylim=(-0.03, 1.03), title=TITLES[name], xlabel=f"{what} (line: as trained)")
     axes[0].set_ylabel("test accuracy")
-    handles, names = axes[0].get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-    fig.suptitle(f"Recall beyond the trained length, {right.shape[3]} seeds", fontsize=11)
+    below(fig, axes[0], 3)
+    seeds = arrays["harder_accuracy"].shape[3]
+    fig.suptitle(f"Recall beyond the trained length (bands: range of {seeds} seeds)", fontsize=11)
     return fig
+
+
+TITLES = {"pairs": "many pairs", "needle": "eight needles", "duplicate": "a copy"}
+
+
+def _against_length(ax, lengths, right, labels) -> None:
+    """A line and a band for each mechanism's (lengths, seeds)."""
+    for label, found in zip(labels, right, strict=True):
+        style = look(label)
+        low, high = found.min(axis=1), found.max(axis=1)
+        ax.fill_between(lengths, low, high, alpha=0.2, linewidth=0, color=style["color"])
+        ax.plot(lengths, found.mean(axis=1), label=title(label), markersize=5, **style)
+    ax.axvline(lengths[0], color="0.6", linewidth=0.8, zorder=0)
+    ax.set_xscale("log", base=2)
+    ax.minorticks_off()
+    ax.grid(alpha=0.25)

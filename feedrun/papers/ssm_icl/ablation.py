@@ -12,10 +12,10 @@ from typing import Annotated, Any, NamedTuple
 
 import jax
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from feedrun.choices import one_of
-from feedrun.experiment import Config, Experiment, Journal, Result
+from feedrun.experiment import Experiment, Journal, Result
 from feedrun.papers.ssm_icl import (
     ablation_effects,
     ablation_figures,
@@ -26,7 +26,7 @@ from feedrun.papers.ssm_icl import (
     standings,
 )
 from feedrun.papers.ssm_icl.arm_names import Names
-from feedrun.papers.ssm_icl.learners import Count, Network, Training
+from feedrun.papers.ssm_icl.examined import Placed
 from feedrun.papers.ssm_icl.standings import Standing
 
 
@@ -60,26 +60,12 @@ SETTINGS = {
 """On LG4 the excess is over the genie, as in the specification's pilot: Bayes is only bracketed."""
 
 
-class Ablation(Config):
-    """Settings of icl_ablation; `at`: observations after which excess is reported, last decides."""
+class Ablation(Placed):
+    """Settings of icl_ablation; effects are of the last of `at`."""
 
     family: Annotated[str, one_of(SETTINGS, "family")]
     arms: Names
-    length: Annotated[int, Field(ge=4)]
-    at: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
-    sequences: Annotated[int, Field(ge=8)]
-    bank: Count
     rho: Annotated[float, Field(gt=-1, lt=1)]
-    network: Network
-    training: Training
-
-    @model_validator(mode="after")
-    def _within(self):
-        if max(self.at) >= self.length:
-            raise ValueError(f"at={self.at} must be below length={self.length}")
-        if sorted(set(self.at)) != self.at:
-            raise ValueError(f"at={self.at} must rise")
-        return self
 
 
 def run(cfg: Ablation, key: jax.Array, journal: Journal) -> Result:
@@ -135,14 +121,12 @@ def arrays(cfg: Ablation, everyone: list[Standing], exam: exams.Exam) -> dict[st
 
 def notes(cfg: Ablation, everyone: list[Standing], exam: exams.Exam) -> dict[str, Any]:
     """Costs and rates; arms whose rate is the grid's least or greatest; what guessing 0 gives."""
-    setting, rates = SETTINGS[cfg.family], sorted(cfg.training.rates)
+    setting, noted = SETTINGS[cfg.family], standings.notes(everyone)
     zero = exams.excess(exam, exam.references["zero"], setting.over).mean(axis=0)
     names = [*cfg.arms, *([""] if len(everyone) == 1 else [])]
     return {
-        **standings.notes(everyone),
-        "rate_at_an_edge": [
-            one.learner.name for one in everyone if one.trained.rate in (rates[0], rates[-1])
-        ],
+        **noted,
+        "rate_at_an_edge": standings.at_an_edge(noted, cfg.training.rates),
         "chance": {
             f"{name}/excess_{n}".removeprefix("/"): float(zero[n]) for name in names for n in cfg.at
         },

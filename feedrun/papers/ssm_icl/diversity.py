@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from pydantic import Field, model_validator
 
-from feedrun.experiment import Config, Experiment, Journal, Result
+from feedrun.experiment import Experiment, Journal, Result
 from feedrun.papers.ssm_icl import (
     catalogue,
     diversity_distances,
@@ -32,23 +32,19 @@ from feedrun.papers.ssm_icl import (
 )
 from feedrun.papers.ssm_icl.arm_names import Names
 from feedrun.papers.ssm_icl.diversity_distances import ORACLES, PLACES, Distances, crossover
+from feedrun.papers.ssm_icl.examined import Examined
 from feedrun.papers.ssm_icl.exams import Exam
 from feedrun.papers.ssm_icl.families import Family, Keys
-from feedrun.papers.ssm_icl.learners import Count, Learner, Network, Trained, Training
+from feedrun.papers.ssm_icl.learners import Count, Learner, Trained
 from feedrun.papers.ssm_icl.standings import Standing
 from feedrun.streams import Stream
 
 
-class Diversity(Config):
+class Diversity(Examined):
     """Settings of icl_diversity; `training.seeds` repeats, each with a library of its own."""
 
     arms: Names
     tasks: Annotated[list[Count], Field(min_length=2)]
-    length: Annotated[int, Field(ge=4)]
-    sequences: Annotated[int, Field(ge=8)]
-    bank: Count
-    network: Network
-    training: Training
 
     @model_validator(mode="after")
     def _rising(self):

@@ -26,8 +26,8 @@ BARE = {
     "conv": ("two real, convolution before", GREEN, "-"),
     "layers": ("two real, two layers", PINK, "-"),
 }
-BLIND = {"linear": ORANGE, "linear+conv": BLUE, "linear+rope": GREEN}
-FINITE = {"finite": ("16 frozen systems", BLUE), "lg1": ("LG1", ORANGE)}
+BLIND = {"linear": ":", "linear+conv": "-", "linear+rope": "--"}
+FINITE = {"finite": "16 frozen systems", "lg1": "LG1"}
 
 
 def all_figures(result: Result) -> dict[str, Any]:
@@ -127,12 +127,10 @@ def _ladder(axes: Any, arrays: Arrays) -> None:
 def exact(arrays: Arrays) -> Figure:
     """The selective SSM beside the exact mixture, where there is one."""
     fig = canvas(8.0, 3.4)
-    for axes, (name, (words, colour)) in zip(
-        fig.subplots(1, len(FINITE)), FINITE.items(), strict=True
-    ):
+    for axes, (name, words) in zip(fig.subplots(1, len(FINITE)), FINITE.items(), strict=True):
         excess, bayes = arrays[f"{name}_excess"], arrays[f"{name}_bayes"]
         context = np.arange(1, len(bayes))
-        _mean(axes, context, excess[:, 1:], shared.title("ssd+conv"), colour)
+        shared.band(axes, context, excess[:, 1:], "ssd+conv")
         axes.plot(context, bayes[1:], "k:", lw=1.2, label="exact mixture (Bayes)")
         axes.set(xscale="log", yscale="log", xlabel=SEEN, title=words)
         axes.legend(fontsize=8, frameon=False, loc="lower left")
@@ -166,8 +164,9 @@ def _known(axes: Any, arrays: Arrays) -> None:
 def _order_blind(axes: Any, arrays: Arrays) -> None:
     axes.set_title("one system of LG1: is order seen?", fontsize=9)
     for name, excess in zip(arrays["order_blind_arms"], arrays["order_blind_excess"], strict=True):
-        words = shared.title(str(name))
-        _mean(axes, np.arange(1, excess.shape[1]), excess[:, 1:], words, BLIND[str(name)])
+        words, colour = shared.title(str(name)), shared.look(str(name))["color"]
+        context = np.arange(1, excess.shape[1])
+        _mean(axes, context, excess[:, 1:], words, colour, BLIND[str(name)])
     floor = arrays["order_blind_floor"]
     label = "best linear that is blind to order"
     axes.plot(np.arange(2, 2 + len(floor)), floor, "k:", lw=1.2, label=label)
@@ -185,9 +184,11 @@ def _arms(axes: Any, arrays: Arrays, part: str) -> None:
         shared.band(axes, np.arange(1, excess.shape[1]), excess[:, 1:], str(name))
 
 
-def _mean(axes: Any, x: np.ndarray, values: np.ndarray, words: str, colour: str) -> None:
+def _mean(
+    axes: Any, x: np.ndarray, values: np.ndarray, words: str, colour: str, dash: str = "-"
+) -> None:
     """The mean over seeds (R, N) with its 95% interval."""
-    axes.plot(x, values.mean(axis=0), color=colour, lw=1.6, label=words)
+    axes.plot(x, values.mean(axis=0), color=colour, ls=dash, lw=1.6, label=words)
     if len(values) >= stats.MIN_REPEATS:
         low, high = np.array([stats.mean_interval(column) for column in values.T]).T
         axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)

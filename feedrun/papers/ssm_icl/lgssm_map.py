@@ -52,6 +52,7 @@ def arms_by_family(
             axes.axvline(np.mean(lines[title][word]), color="k", lw=1, ls=dots, label=label)
         axes.set(title=title, xscale="log", xlabel="excess over the genie,\nmean over positions")
         axes.grid(alpha=0.25, axis="x")
+        shared.plain(axes.xaxis)
     panels[0].set_yticks(range(len(names)), [shared.title(name) for name in names])
     panels[0].set_ylim(len(names) - 0.4, -0.6)
     handles, labels = panels[0].get_legend_handles_labels()

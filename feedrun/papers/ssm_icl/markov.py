@@ -208,13 +208,13 @@ def arrays(cfg: Markov, studies: Sequence[Studied]) -> dict[str, Any]:
             )
             own["truth"] = np.stack([sat.truth for sat in group])
             own |= {f"truth_{name}": line for name, line in truth_lines(one.exam).items()}
-            found |= {f"{prefix}.{name}": value for name, value in own.items()}
+            found |= standings.of_part(prefix, own)
     return found
 
 
 def notes(cfg: Markov, studies: Sequence[Studied]) -> dict[str, Any]:
     """Costs and rates by chain; arms whose rate is at an edge of the grid; a uniform guess."""
-    rates, found, chance = sorted(cfg.training.rates), {}, {}
+    found, chance = {}, {}
     for one in studies:
         nats = float(np.log(one.exam.family.outputs))
         uniform = np.full_like(one.exam.references["genie"], -nats)
@@ -224,12 +224,7 @@ def notes(cfg: Markov, studies: Sequence[Studied]) -> dict[str, Any]:
             for name in found[prefix]:
                 chance |= {f"{prefix}/{name}/risk_{n}": nats for n in cfg.at}
                 chance |= {f"{prefix}/{name}/excess_{n}": float(excess[n]) for n in cfg.at}
-    edges = [
-        f"{prefix}/{name}"
-        for prefix, own in found.items()
-        for name, note in own.items()
-        if note["rate"] in (rates[0], rates[-1])
-    ]
+    edges = standings.parts_at_an_edge(found, cfg.training.rates)
     return {**found, "rate_at_an_edge": edges, "chance": chance}
 
 

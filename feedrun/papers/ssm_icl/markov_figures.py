@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
-from feedrun.papers.ssm_icl.trained_figures import band, plain
+from feedrun.papers.ssm_icl.trained_figures import band, part, plain
 from feedrun.plotting import canvas
 
 TITLES = {
@@ -36,11 +36,6 @@ def all_figures(result: Result) -> dict[str, Any]:
         "kl_to_bayes": _panels(grouped, _bayes, "KL to Bayes (nats)", length),
         "kl_by_step": _panels(grouped, _steps, "KL to Bayes (nats), mean over positions", None),
     }
-
-
-def part(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
-    """The arrays of one chain, without its name."""
-    return {k.removeprefix(f"{name}."): v for k, v in arrays.items() if k.startswith(f"{name}.")}
 
 
 def _panels(
@@ -78,20 +73,12 @@ def _panels(
 
 def _truth(ax: Any, own: Mapping[str, np.ndarray]) -> None:
     """Arms and references by symbols seen, over the truth."""
-    _curves(ax, own, "truth")
-    for name, (words, dash) in LINES.items():
-        if f"truth_{name}" in own:
-            context, line = smooth(own[f"truth_{name}"])
-            ax.plot(context, line, color="black", ls=dash, lw=1, label=words)
+    _curves(ax, own, "truth", "truth")
 
 
 def _bayes(ax: Any, own: Mapping[str, np.ndarray]) -> None:
     """Arms and references by symbols seen, over Bayes."""
-    _curves(ax, own, "excess")
-    for name, (words, dash) in LINES.items():
-        if f"line_{name}" in own:
-            context, line = smooth(own[f"line_{name}"])
-            ax.plot(context, line, color="black", ls=dash, lw=1, label=words)
+    _curves(ax, own, "excess", "line")
 
 
 def _steps(ax: Any, own: Mapping[str, np.ndarray]) -> None:
@@ -100,10 +87,13 @@ def _steps(ax: Any, own: Mapping[str, np.ndarray]) -> None:
         band(ax, own["steps"], valid.T, str(name))
 
 
-def _curves(ax: Any, own: Mapping[str, np.ndarray], what: str) -> None:
-    for name, values in zip(own["arms"], own[what], strict=True):
-        context, line = smooth(values)
-        band(ax, context, line, str(name))
+def _curves(ax: Any, own: Mapping[str, np.ndarray], arms: str, references: str) -> None:
+    """Arms from the array `arms`, references from those that are there as "<references>_<name>"."""
+    for name, values in zip(own["arms"], own[arms], strict=True):
+        band(ax, *smooth(values), str(name))
+    for name, (words, dash) in LINES.items():
+        if (line := own.get(f"{references}_{name}")) is not None:
+            ax.plot(*smooth(line), color="black", ls=dash, lw=1, label=words)
 
 
 def smooth(values: np.ndarray, *, cells: int = 32) -> tuple[np.ndarray, np.ndarray]:

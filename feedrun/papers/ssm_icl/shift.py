@@ -13,10 +13,9 @@ from typing import Annotated, Any, NamedTuple, cast
 import jax
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field, model_validator
 
 from feedrun.choices import one_of
-from feedrun.experiment import Claim, Config, Experiment, Journal, Result
+from feedrun.experiment import Claim, Experiment, Journal, Result
 from feedrun.papers.ssm_icl import (
     catalogue,
     exams,
@@ -27,9 +26,10 @@ from feedrun.papers.ssm_icl import (
     standings,
 )
 from feedrun.papers.ssm_icl.arm_names import Names
+from feedrun.papers.ssm_icl.examined import Placed
 from feedrun.papers.ssm_icl.exams import Exam
 from feedrun.papers.ssm_icl.families import Family, Keys
-from feedrun.papers.ssm_icl.learners import Count, Learner, Network, Trained, Training
+from feedrun.papers.ssm_icl.learners import Learner, Trained
 from feedrun.papers.ssm_icl.standings import LEAKS, Standing
 
 WORDS = {
@@ -59,24 +59,12 @@ CLAIMS = (
 """C29 has no threshold but 0; LEAKS are of unshifted data, where the genie is a bound."""
 
 
-class Shifted(Config):
-    """Settings of icl_shift; `at`: observations after which excess (unshifted) is reported."""
+class Shifted(Placed):
+    """Settings of icl_shift; `at` is of unshifted data."""
 
     linear_arms: Names
     coloured_arms: Names
     shifts: list[Annotated[str, one_of(shifts.SHIFTS, "shift")]]
-    length: Annotated[int, Field(ge=4)]
-    at: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
-    sequences: Annotated[int, Field(ge=8)]
-    bank: Count
-    network: Network
-    training: Training
-
-    @model_validator(mode="after")
-    def _within(self):
-        if max(self.at) >= self.length:
-            raise ValueError(f"at={self.at} must be below length={self.length}")
-        return self
 
 
 class Faced(NamedTuple):
@@ -202,13 +190,13 @@ def arrays(cfg: Shifted, faces: dict[str, Faces]) -> dict[str, Any]:
         everyone = [one.standing for one in own.everyone]
         part = standings.arrays(everyone, own.exam, over="bayes", every=cfg.training.log_every)
         part |= {"prior": np.stack([one.prior for one in own.everyone]), "apart": own.apart}
-        found |= {f"{name}.{k}": v for k, v in part.items()}
+        found |= standings.of_part(name, part)
     return found
 
 
 def notes(cfg: Shifted, faces: dict[str, Faces]) -> dict[str, Any]:
     """Costs and rates; arms whose rate is at an edge of the grid; what predicting 0 gives."""
-    rates, found, chance = sorted(cfg.training.rates), {}, {}
+    found, chance = {}, {}
     for name, own in faces.items():
         zero = np.zeros_like(cast(np.ndarray, own.exam.references["bayes"]))
         nothing = exams.excess(own.exam, zero, "bayes").mean(axis=0)
@@ -220,12 +208,7 @@ def notes(cfg: Shifted, faces: dict[str, Faces]) -> dict[str, Any]:
             chance |= {f"{arm}/{k}": float(v) for k, v in given.items()}
     for name in ("lg4", "coloured"):
         found[name] = standings.notes(one.standing for one in faces[name].everyone)
-    edges = [
-        f"{name}/{arm}"
-        for name, own in found.items()
-        for arm, note in own.items()
-        if note["rate"] in (rates[0], rates[-1])
-    ]
+    edges = standings.parts_at_an_edge(found, cfg.training.rates)
     return {**found, "rate_at_an_edge": edges, "chance": chance}
 
 

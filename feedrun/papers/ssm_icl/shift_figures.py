@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from feedrun.experiment import Result, estimate
-from feedrun.papers.ssm_icl.trained_figures import band, by_step, look, title
+from feedrun.papers.ssm_icl.trained_figures import band, by_step, look, part, title
 from feedrun.plotting import canvas
 
 TITLES = {
@@ -27,7 +27,7 @@ WIDE = 4
 def all_figures(result: Result) -> dict[str, Any]:
     """All figures by file stem."""
     there = [name for name in TITLES if f"{name}.arms" in result.arrays]
-    grouped = {name: _part(result.arrays, name) for name in there}
+    grouped = {name: part(result.arrays, name) for name in there}
     ylabel = "excess over Bayes, mean over positions"
     return {
         "regret_by_shift": regret_by_shift(grouped),
@@ -35,10 +35,6 @@ def all_figures(result: Result) -> dict[str, Any]:
         "training_lg4": by_step(grouped["lg4"], ylabel),
         "training_coloured": by_step(grouped["coloured"], ylabel),
     }
-
-
-def _part(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
-    return {k.removeprefix(f"{name}."): v for k, v in arrays.items() if k.startswith(f"{name}.")}
 
 
 def regret_by_shift(grouped: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:

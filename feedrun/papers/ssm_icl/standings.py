@@ -99,3 +99,18 @@ def notes(everyone: Iterable[Standing]) -> dict[str, Mapping[str, Any]]:
         }
         for one in everyone
     }
+
+
+def at_an_edge(noted: Mapping[str, Mapping[str, Any]], rates: Sequence[float]) -> list[str]:
+    """Arms (as `notes` has them) whose rate is the least or the greatest of those tried."""
+    return [name for name, own in noted.items() if own["rate"] in (min(rates), max(rates))]
+
+
+def parts_at_an_edge(parts: Mapping[str, Mapping[str, Any]], rates: Sequence[float]) -> list[str]:
+    """The same of several parts' notes, as "<part>/<arm>"."""
+    return [f"{part}/{name}" for part, own in parts.items() for name in at_an_edge(own, rates)]
+
+
+def of_part(name: str, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays of one part of an experiment as "<part>.<array>"; see `trained_figures.part`."""
+    return {f"{name}.{key}": value for key, value in own.items()}

@@ -91,6 +91,11 @@ def by_context(
     return fig
 
 
+def part(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    """The arrays "<part>.<array>" of one part of an experiment, without its name."""
+    return {k.removeprefix(f"{name}."): v for k, v in arrays.items() if k.startswith(f"{name}.")}
+
+
 def plain(axis: Any) -> None:
     """Ticks of a logarithmic axis at 1, 2 and 5 times powers of ten, as plain numbers."""
     axis.set_minor_locator(LogLocator(subs=(2, 5)))

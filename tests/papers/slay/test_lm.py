@@ -1,5 +1,6 @@
 """slay_lm: text, windows and n-grams, decoding from a state, and the whole at smoke size."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import feedrun
 from feedrun.experiment import silent_journal
 from feedrun.maths.attention import softmax_attention
 from feedrun.models import mixing
-from feedrun.papers.slay import compared, decoding, lm, reading
+from feedrun.papers.slay import compared, decoding, lm, lm_cost, reading
 from feedrun.papers.slay.attends import DELTA, windows
 from feedrun.papers.slay.compared import Mechanism
 from feedrun.tasks import docstrings
@@ -160,6 +161,56 @@ def test_decoder_logits_ignore_the_future_and_start_anywhere():
         compared.logits(decoder, one, jnp.zeros(25, int))
 
 
+def whole(mechanism, **options):
+    """(loss(params, windows) under jit, params in float32, windows) of a small decoder."""
+    decoder = mixing.standard(**NET, **options)
+    draw = compared.drawing(Mechanism(attend=mechanism, **BUDGET), layers=2, heads=2, dimension=4)
+    params = compared.starts(jax.random.split(jax.random.key(0), 1), decoder, draw)
+    params = jax.tree.map(lambda leaf: leaf[0].astype(jnp.float32), params)
+    windows = jnp.asarray(text(3)[:100].reshape(4, 25), jnp.int32)
+    return reading.NextByte(decoder).losses, params, windows
+
+
+@pytest.mark.parametrize("mechanism", ["softmax", "window_square"])
+def test_bfloat16_loss_is_near_that_of_float32_and_itself_float32(mechanism):
+    losses, params, windows = whole(mechanism)
+    low = jax.jit(whole(mechanism, dtype=jnp.bfloat16)[0])(params, windows)
+    full = jax.jit(losses)(params, windows)
+    assert low.dtype == full.dtype == jnp.float32 and (low != full).any()
+    np.testing.assert_allclose(low, full, atol=0.1)  # 8 bits of mantissa, two blocks
+    assert low.mean() == pytest.approx(float(full.mean()), rel=5e-3)
+
+
+@pytest.mark.parametrize("mechanism", ["softmax", "slay"])
+def test_remat_computes_blocks_anew_and_changes_no_gradient(mechanism):
+    def gradient(remat):
+        losses, params, windows = whole(mechanism, remat=remat)
+        mean = jax.grad(lambda net: losses(params | {"net": net}, windows).mean())
+        return mean, params["net"]
+
+    (kept, net), (anew, same) = gradient(False), gradient(True)
+    assert jax.tree.structure(net) == jax.tree.structure(same)
+    texts = [str(jax.make_jaxpr(g)(net)) for g in (kept, anew)]
+    assert ["remat" in text or "checkpoint" in text for text in texts] == [False, True]
+    both = (jax.jit(g)(net) for g in (kept, anew))
+    close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6)  # float32, another order
+    jax.tree.map(close, *both)
+
+
+def test_weights_that_tokens_are_multiplied_with_are_those_of_matrices():
+    net = whole("softmax")[1]["net"]
+    stacked = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), net)
+    blocks, logits = 2 * (3 + 1 + 4 + 4) * 8**2, 8 * 256
+    assert lm_cost.multiplied(stacked) == blocks + logits
+    assert lm_cost.peak_share(stacked, 10.0, 1e6) == pytest.approx(60 * (blocks + logits) / 1e6)
+
+
+def test_speed_is_the_median_over_rows():
+    rows = [lm_cost.Row(t, {}) for t in (0.0, 9.0, 11.0, 13.0)]
+    assert lm_cost.tokens_per_second(rows, tokens=100) == 50
+    assert lm_cost.tokens_per_second(rows[:1], tokens=100) is None
+
+
 def test_sizes_of_decoders_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="width 9 is not a multiple of heads 2"):
         mixing.standard(**NET | {"width": 9})
@@ -182,6 +233,7 @@ def test_summary_is_finite_and_says_what_was_read(result):
     assert result.notes["data"]["packages"].keys() == {"optax"}
     assert result.notes["sample"]["text"].startswith("Compute the ")
     assert result.notes["tokens_a_run"] == 4 * 4 * 32
+    assert 0 < result.summary["peak_share_ours"] < 1 < result.summary["tokens_per_second_ours"]
 
 
 def test_figures_draw(result):

@@ -16,7 +16,8 @@ from feedrun.experiment import silent_journal
 from feedrun.models import mixing
 from feedrun.papers.slay import asked, compared, levels, suite
 from feedrun.papers.slay.compared import Mechanism
-from feedrun.papers.slay.synthetic import EXPERIMENT, Synthetic
+from feedrun.papers.slay.synthetic import EXPERIMENT, Synthetic, harder_summary
+from feedrun.tasks import recall
 from feedrun.tasks.synthetic import TASKS
 
 pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
@@ -185,6 +186,16 @@ def test_every_scale_names_what_exists_and_claims_meet_metrics_of_the_full_ones(
         composed(scale)
     claimed = {claim.metric for claim in EXPERIMENT.claims}
     assert {f"{name}_gap" for name in levels.EXPECTED} <= claimed
+
+
+def test_what_is_claimed_of_harder_tasks_is_measured_at_laptop_scale():
+    cfg = composed()
+    h = cfg.harder
+    nothing = np.zeros((len(h.tasks), len(h.compared), len(h.factors), len(h.rates)))
+    measured = harder_summary(cfg, nothing)
+    claimed = {c.metric for c in EXPERIMENT.claims if c.metric.startswith(tuple(recall.TASKS))}
+    assert len(claimed) == 3 * len(recall.TASKS) * 2 and claimed <= set(measured)
+    assert set(recall.CHANCE) == set(recall.TASKS)
 
 
 def test_unknown_tasks_and_mechanisms_are_refused():

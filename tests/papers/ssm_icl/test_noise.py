@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 import feedrun
+from feedrun.config import RUN_KEYS, BadInput, request
 from feedrun.experiment import Result, silent_journal
 from feedrun.papers.ssm_icl import (
     catalogue,
@@ -190,6 +191,18 @@ def test_an_arm_that_there_is_not_is_one_clear_error():
     bad["arms"] = bad["arms"] | {"coloured": ["mamba9"]}
     with pytest.raises(ValidationError, match="no mixer 'mamba9'"):
         Noise(**bad)
+
+
+def test_a_budget_that_is_not_whole_is_one_line_that_says_it_once():
+    root = yaml.safe_load((CONFIGS / "config.yaml").read_text())
+    composed = {key: root[key] for key in RUN_KEYS & set(root)} | {"scale": "laptop"}
+    composed |= yaml.safe_load((CONFIGS / "experiment/icl_noise.yaml").read_text())
+    composed["training"] |= {"steps": 1000}
+    with pytest.raises(BadInput) as error:
+        request(composed, name="icl_noise", overrides=[], sweep=None)
+    assert str(error.value) == (
+        "training: steps and trial_steps must be multiples of log_every=60, got 1000 and 240"
+    )
 
 
 @pytest.mark.slow

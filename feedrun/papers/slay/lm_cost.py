@@ -1,0 +1,65 @@
+"""How fast a language model trains: tokens a second, and the share of the device's peak."""
+
+import time
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from feedrun.experiment import Journal
+from feedrun.papers.slay import lra_cost
+
+ROUNDS = 5
+"""Products of large matrices of which the median says what the device can do."""
+
+
+class Row(NamedTuple):
+    """What the journal was told of the final seeds, and when, in seconds."""
+
+    moment: float
+    metrics: dict[str, Any]
+
+
+def timed(journal: Journal, rows: list[Row]) -> Journal:
+    """The journal, with the moment and the content of each row of the final seeds kept."""
+
+    def scope(name: str) -> Journal:
+        inner = journal.scope(name)
+        if name != "seeds":
+            return inner
+
+        def log(step, metrics):
+            rows.append(Row(time.perf_counter(), dict(metrics)))
+            inner.log(step, metrics)
+
+        return inner._replace(log=log)
+
+    return journal._replace(scope=scope)
+
+
+def tokens_per_second(rows: list[Row], *, tokens: int) -> float | None:
+    """The median over rows of `tokens` each, compilation being over by then; None for one row."""
+    gaps = np.diff([row.moment for row in rows])
+    return float(tokens / np.median(gaps)) if len(gaps) else None
+
+
+def multiplied(net: Any) -> int:
+    """Weights that every token of one network is multiplied with; tables are looked up.
+
+    `net`: the params of R networks, (R, ...).
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(net)
+    return sum(leaf[0].size for path, leaf in leaves if path[-1].key == "kernel")
+
+
+def peak(dtype: str) -> float:
+    """Operations a second of large matrix products on all that a training runs on."""
+    devices = jax.devices()
+    together = 1 if devices[0].platform == "cpu" else len(devices)  # CPU devices share the cores
+    return together * lra_cost.peak(jnp.dtype(dtype), rounds=ROUNDS)
+
+
+def peak_share(net: Any, speed: float, peak: float) -> float:
+    """6 operations a weight and token, of those that the device can do; attention left out."""
+    return 6 * multiplied(net) * speed / peak

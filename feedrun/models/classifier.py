@@ -78,14 +78,21 @@ def classifier(
     net, still = (_Classifier(s, mixing, remat) for s in (sizes, sizes._replace(drop=0.0)))
     shape = (2, sizes.length) if pairs else (sizes.length,)
 
+    @jax.jit  # the same program whatever attends, so that a compile cache has it
+    def weights(key):
+        tokens, length = jnp.zeros(shape, int), jnp.full(shape[:-1], sizes.length)
+        return still.init(key, tokens, length, [])["params"]
+
+    @jax.jit
+    def drawn(keys):  # in turn, not vmapped: random numbers of several keys take long to compile
+        if isinstance(draw, Recurrence):
+            return []
+        return jax.lax.map(partial(jax.lax.map, lambda key: jax.tree.leaves(draw(key))), keys)
+
     def init(key):
         weight_key, attend_key = jax.random.split(key)
         keys = jax.random.split(attend_key, (sizes.layers, sizes.heads))
-        drawn = (
-            [] if isinstance(draw, Recurrence) else jax.tree.leaves(jax.vmap(jax.vmap(draw))(keys))
-        )
-        tokens, length = jnp.zeros(shape, int), jnp.full(shape[:-1], sizes.length)
-        return {"weights": still.init(weight_key, tokens, length, drawn)["params"], "drawn": drawn}
+        return {"weights": weights(weight_key), "drawn": drawn(keys)}
 
     def run(net, params, tokens, length, **options):
         if tokens.shape[-1] > sizes.length:
@@ -162,6 +169,7 @@ class _Encoder(nn.Module):
                 x = self._block(RecurrentBlock, layer, recurrence=self.mixing)(x, length)
                 continue
             heads = Partial(partial(_heads, self.mixing), [leaf[layer] for leaf in drawn], mask)
+            heads = _values if self.is_initializing() else heads
             x = self._block(Block, layer)(x, heads)
         x = _wide(nn.LayerNorm(name="norm")(x))
         return x[0] if s.pool == "cls" else jnp.where(mask[:, None], x, 0).sum(0) / mask.sum()
@@ -183,6 +191,11 @@ def _heads(tree, drawn, mask, q, k, v):
         return jax.tree.unflatten(tree, drawn)(q, k, v, causal=False, mask=mask)
 
     return jax.vmap(head)(drawn, *map(_wide, (q, k, v))).astype(v.dtype)
+
+
+def _values(q, k, v):
+    """In place of any attention while weights are drawn, which do not depend on it."""
+    return v
 
 
 def _wide(x):

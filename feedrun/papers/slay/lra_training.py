@@ -95,7 +95,7 @@ def trained(
 ) -> Trained:
     """Train a repeat for each of `keys` (R,) with its own of `rates`, side by side."""
     init_keys, fit_keys = _halves(keys)
-    params = jax.jit(jax.vmap(program.model.init))(init_keys)
+    params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(program.model.init, init_keys))
     start = jax.vmap(lambda p, r: train.tuned(program.optimizer, learning_rate=r).init(p))
     history = np.zeros((-(-steps // log_every), len(CURVES), len(rates)))
     params = train.fit(

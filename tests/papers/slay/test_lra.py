@@ -147,7 +147,10 @@ def test_the_optimizer_is_adamw_with_its_schedule_and_leaves_what_was_drawn():
     assert (other["a"] != params["weights"]["a"]).all()
 
 
-@pytest.mark.parametrize("name", ["softmax", "cosformer", "window_square"])
+@pytest.mark.parametrize(
+    "name",
+    ["cosformer", *(pytest.param(n, marks=pytest.mark.slow) for n in ("softmax", "window_square"))],
+)
 def test_a_group_s_loss_and_gradient_are_those_of_the_padded_batch(name):
     """Against sequences that all are padded to the longest there is, without groups."""
     it, data = program(name), splits()[0]
@@ -173,7 +176,8 @@ def test_a_group_s_loss_and_gradient_are_those_of_the_padded_batch(name):
 
 
 def test_accuracy_is_the_share_of_right_answers_whatever_the_batch():
-    params = jax.vmap(program().model.init)(jax.random.split(jax.random.key(0), 2))
+    inits = map(program().model.init, jax.random.split(jax.random.key(0), 2))
+    params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *inits)
     valid = splits()[1]
     assert len(valid.labels) % BATCH, "the last batch is not full"
     apply = jax.jit(jax.vmap(program().model.apply, (None, 0, 0)))
@@ -288,6 +292,7 @@ def result():
     return lra.EXPERIMENT.run(config("smoke"), jax.random.key(0), silent_journal())
 
 
+@pytest.mark.slow
 def test_the_experiment_runs_and_says_what_it_used(result):
     cfg = config("smoke")
     for name, value in result.summary.items():
@@ -314,6 +319,7 @@ def test_the_experiment_runs_and_says_what_it_used(result):
     }
 
 
+@pytest.mark.slow
 def test_differences_are_those_of_the_same_seed(result):
     summary = result.summary
     expected = np.subtract(summary["slay/accuracy"], summary["softmax/accuracy"])
@@ -324,6 +330,7 @@ def test_differences_are_those_of_the_same_seed(result):
     assert {claim.metric for claim in CLAIMS if "_minus_" in claim.metric} == every
 
 
+@pytest.mark.slow
 def test_figures_draw(result):
     figures = lra_figures.one_run(result)
     assert set(figures) == {"accuracy", "curves", "cost", "budget", "attention"}
@@ -331,6 +338,7 @@ def test_figures_draw(result):
         figure.canvas.draw()
 
 
+@pytest.mark.slow
 def test_a_sweep_s_figures_need_two_tasks(result):
     other = result._replace(arrays=result.arrays | {"task": np.array("image")})
     assert lra_figures.by_task([(None, result)]) == {}

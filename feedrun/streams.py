@@ -28,13 +28,25 @@ class Stream(NamedTuple):
 
 def shuffled(data: Any, batch_size: int) -> Stream:
     """Epochs without replacement over arrays (N, ...); an incomplete last batch is dropped."""
-    sizes = {len(leaf) for leaf in jax.tree.leaves(data)}
-    if len(sizes) != 1:
-        raise ValueError(f"data must share one leading axis, got lengths {sorted(sizes)}")
-    (size,) = sizes
+    size = _size(data)
     if not 1 <= batch_size <= size:
         raise ValueError(f"batch_size must lie in 1..{size} (the data), got {batch_size}")
     return Stream(data, Epochs(size, batch_size), _rows)
+
+
+def grouped(data: Any, batch_size: int, *, groups: int) -> Stream:
+    """Epochs within `groups` equal consecutive parts of the data (N, ...), in turns.
+
+    A batch is (which part: int, rows of it): what they have in common, such as a length, can be
+    made use of. Step k is of part k mod `groups` whatever the key, so that repeats side by side
+    are in one part; each example is as likely as any other.
+    """
+    size = _size(data)
+    if size % groups or not 1 <= batch_size <= size // groups:
+        raise ValueError(
+            f"{size} examples are not {groups} equal groups of at least batch_size={batch_size}"
+        )
+    return Stream(data, Turns(Epochs(size // groups, batch_size), groups), _group_and_rows)
 
 
 def generated(sample: Callable[[Any], Any]) -> Stream:
@@ -66,6 +78,25 @@ class Epochs:
 
 
 @dataclass(frozen=True)
+class Turns:
+    """Plan of `grouped`: (part, row numbers) of each step, each part in epochs of its own."""
+
+    epochs: Epochs
+    groups: int
+
+    def __call__(self, key: jax.Array, start: Any, *, length: int) -> tuple[jax.Array, jax.Array]:
+        """Parts (length,) and their row numbers (length, batch_size)."""
+        part = jnp.arange(self.groups)
+        plan = partial(self.epochs, length=1 + math.ceil((length - 1) / self.groups))
+        keys = jax.vmap(partial(jax.random.fold_in, key))(part)
+        rows = jax.vmap(plan, (0, None))(keys, start // self.groups)
+        rows = jnp.swapaxes(rows + self.epochs.size * part[:, None, None], 0, 1)
+        rows = rows.reshape(-1, self.epochs.batch_size)
+        rows = jax.lax.dynamic_slice_in_dim(rows, start % self.groups, length)
+        return (start + jnp.arange(length)) % self.groups, rows
+
+
+@dataclass(frozen=True)
 class Sampled:
     """Batch of `generated`; a value for the same reason as Epochs."""
 
@@ -79,6 +110,18 @@ class Sampled:
 def step_keys(key: jax.Array, start: Any, *, length: int) -> jax.Array:
     """One key (length,) a step, folded from the step's number: a plan for generated data."""
     return jax.vmap(partial(jax.random.fold_in, key))(start + jnp.arange(length))
+
+
+def _size(data: Any) -> int:
+    sizes = {len(leaf) for leaf in jax.tree.leaves(data)}
+    if len(sizes) != 1:
+        raise ValueError(f"data must share one leading axis, got lengths {sorted(sizes)}")
+    return sizes.pop()
+
+
+def _group_and_rows(data: Any, now: Any) -> Any:
+    group, index = now
+    return group, _rows(data, index)
 
 
 def _rows(data: Any, index: jax.Array) -> Any:

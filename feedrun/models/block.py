@@ -1,6 +1,7 @@
 """The pre-LN transformer block that the decoder and the classifier share."""
 
 from collections.abc import Callable
+from typing import Any
 
 from flax import linen as nn
 from jaxtyping import Array
@@ -20,14 +21,19 @@ class Block(nn.Module):
     drop: float = 0.0
 
     @nn.compact
-    def __call__(self, x, attend: Callable[[Array, Array, Array], Array]):
+    def __call__(self, x, attend: Any):
         """`attend` gets q, k, v (heads, T, width) of all heads; sown as "heads"."""
+        D, drop = x.shape[1], nn.Dropout(self.drop, deterministic=False)
+        x = x + drop(self.mixed(nn.LayerNorm(name="norm_attend")(x), attend))
+        up = nn.Dense(self.hidden or 4 * D, name="up")(nn.LayerNorm(name="norm_mlp")(x))
+        return x + drop(nn.Dense(D, name="down")(nn.gelu(up)))
+
+    def mixed(self, x, attend: Callable[[Array, Array, Array], Array]):
+        """What other positions say to each (T, D): multi-head attention."""
         T, D = x.shape
-        inner, drop = self.qkv or D, nn.Dropout(self.drop, deterministic=False)
-        qkv = nn.Dense(3 * inner, use_bias=False, name="qkv")(nn.LayerNorm(name="norm_attend")(x))
+        inner = self.qkv or D
+        qkv = nn.Dense(3 * inner, use_bias=False, name="qkv")(x)
         q, k, v = qkv.reshape(T, 3, self.heads, -1).transpose(1, 2, 0, 3)
         self.sow("intermediates", "heads", (q, k, v))
         mixed = attend(q, k, v).transpose(1, 0, 2).reshape(T, inner)
-        x = x + drop(nn.Dense(D, use_bias=False, name="out")(mixed))
-        up = nn.Dense(self.hidden or 4 * D, name="up")(nn.LayerNorm(name="norm_mlp")(x))
-        return x + drop(nn.Dense(D, name="down")(nn.gelu(up)))
+        return nn.Dense(D, use_bias=False, name="out")(mixed)

@@ -1,7 +1,7 @@
 """A transformer encoder that classifies padded token sequences, or pairs of them.
 
 Long Range Arena's (arXiv 2011.04006): pre-LN, learned positions, mean or CLS pooling. Only the
-attention is an argument.
+attention is an argument, or a recurrence in its place.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float, Integer, Key
 
 from feedrun.models.block import Block
+from feedrun.models.both_ways import Recurrence, RecurrentBlock
 
 Attend = Callable[..., Any]
 """attend(q, k, v, *, causal, mask) -> out for one head; a pytree of what was drawn for it."""
@@ -46,7 +47,8 @@ class Classifier(NamedTuple):
 
     apply(params, tokens, length, key=None) -> logits (C,) of tokens (T,), the first `length` of
     them, or of a pair, (2, T) and (2,). With a key there is dropout.
-    attention(params, tokens, length) -> weights (layers, heads, T, T), of a pair of its first.
+    attention(params, tokens, length) -> weights (layers, heads, T, T), of a pair of its first;
+    a recurrence has none and raises ValueError.
     """
 
     init: Callable[[Any], Any]
@@ -56,7 +58,7 @@ class Classifier(NamedTuple):
 
 def classifier(
     sizes: Sizes,
-    draw: Callable[[Key[Array, ""]], Attend],
+    draw: Callable[[Key[Array, ""]], Attend] | Recurrence,
     *,
     pairs: bool,
     dtype: Any = None,
@@ -64,22 +66,33 @@ def classifier(
 ) -> Classifier:
     """A classifier whose every head attends by an attention of its own, `draw(key)`.
 
-    What was drawn belongs to the params, from the key of `init`, and gets no gradient. `dtype`:
-    of embeddings, projections and mlps (None: that of the params); attention, pooling and logits
-    are in float32 at least. `remat`: blocks are computed anew in the backward pass, not stored.
+    What was drawn belongs to the params, from the key of `init`, and gets no gradient. With a
+    `Recurrence` the same blocks mix by a selective state space in both directions, with about as
+    many parameters, and nothing is drawn. `dtype`: of embeddings, projections and mlps (None: that
+    of the params); attention, recurrences, pooling and logits are in float32 at least. `remat`:
+    blocks are computed anew in the backward pass, not stored.
     """
     if sizes.qkv % sizes.heads:
         raise ValueError(f"qkv={sizes.qkv} is not a multiple of heads={sizes.heads}")
-    tree = jax.tree.structure(jax.eval_shape(draw, jax.eval_shape(jax.random.key, 0)))
-    net, still = (_Classifier(s, tree, remat) for s in (sizes, sizes._replace(drop=0.0)))
+    mixing = draw if isinstance(draw, Recurrence) else _structure(draw)
+    net, still = (_Classifier(s, mixing, remat) for s in (sizes, sizes._replace(drop=0.0)))
     shape = (2, sizes.length) if pairs else (sizes.length,)
+
+    @jax.jit  # the same program whatever attends, so that a compile cache has it
+    def weights(key):
+        tokens, length = jnp.zeros(shape, int), jnp.full(shape[:-1], sizes.length)
+        return still.init(key, tokens, length, [])["params"]
+
+    @jax.jit
+    def drawn(keys):  # in turn, not vmapped: random numbers of several keys take long to compile
+        if isinstance(draw, Recurrence):
+            return []
+        return jax.lax.map(partial(jax.lax.map, lambda key: jax.tree.leaves(draw(key))), keys)
 
     def init(key):
         weight_key, attend_key = jax.random.split(key)
         keys = jax.random.split(attend_key, (sizes.layers, sizes.heads))
-        drawn = jax.tree.leaves(jax.vmap(jax.vmap(draw))(keys))
-        tokens, length = jnp.zeros(shape, int), jnp.full(shape[:-1], sizes.length)
-        return {"weights": still.init(weight_key, tokens, length, drawn)["params"], "drawn": drawn}
+        return {"weights": weights(weight_key), "drawn": drawn(keys)}
 
     def run(net, params, tokens, length, **options):
         if tokens.shape[-1] > sizes.length:
@@ -94,6 +107,8 @@ def classifier(
         return run(net, params, tokens, length, rngs={"dropout": key})
 
     def attention(params, tokens: Integer[Array, "... T"], length: Any) -> Float[Array, "L H S S"]:
+        if isinstance(draw, Recurrence):
+            raise ValueError("a recurrence has no attention weights")
         found: Any = run(still, params, tokens, length, mutable=["intermediates"])
         blocks, rows = found[1]["intermediates"]["encoder"], []
         for layer in range(sizes.layers):
@@ -102,7 +117,7 @@ def classifier(
             one_hot = jnp.broadcast_to(
                 jnp.eye(k.shape[1], dtype=k.dtype), (len(k), *[k.shape[1]] * 2)
             )
-            rows.append(_heads(tree, [x[layer] for x in params["drawn"]], mask, q, k, one_hot))
+            rows.append(_heads(mixing, [x[layer] for x in params["drawn"]], mask, q, k, one_hot))
         return jnp.stack(rows)
 
     return Classifier(init, apply, attention)
@@ -112,14 +127,14 @@ class _Classifier(nn.Module):
     """One encoder, for both of a pair, and Long Range Arena's head on top of it."""
 
     sizes: Sizes
-    tree: Any
+    mixing: Any
     remat: bool
 
     @nn.compact
     def __call__(self, tokens, length, drawn):
         hidden, encoder = (
             self.sizes.hidden,
-            _Encoder(self.sizes, self.tree, self.remat, name="encoder"),
+            _Encoder(self.sizes, self.mixing, self.remat, name="encoder"),
         )
         if tokens.ndim == 1:
             x = encoder(tokens, length, drawn)
@@ -135,7 +150,7 @@ class _Encoder(nn.Module):
     """Tokens (T,), the first `length` of them, to features (D,)."""
 
     sizes: Sizes
-    tree: Any
+    mixing: Any
     remat: bool
 
     @nn.compact
@@ -147,13 +162,26 @@ class _Encoder(nn.Module):
         places = (s.length + len(x) - len(tokens), s.width)
         x = x + self.param("positions", normal, places, jnp.float32)[: len(x)]
         x = nn.Dropout(s.drop, deterministic=False)(x)
-        mask = jnp.arange(len(x)) < length + len(x) - len(tokens)
-        block = nn.remat(Block) if self.remat else Block
+        length = length + len(x) - len(tokens)
+        mask = jnp.arange(len(x)) < length
         for layer in range(s.layers):
-            heads = Partial(partial(_heads, self.tree), [leaf[layer] for leaf in drawn], mask)
-            x = block(s.heads, s.qkv, s.hidden, s.drop, name=f"block_{layer}")(x, heads)
+            if isinstance(self.mixing, Recurrence):
+                x = self._block(RecurrentBlock, layer, recurrence=self.mixing)(x, length)
+                continue
+            heads = Partial(partial(_heads, self.mixing), [leaf[layer] for leaf in drawn], mask)
+            heads = _values if self.is_initializing() else heads
+            x = self._block(Block, layer)(x, heads)
         x = _wide(nn.LayerNorm(name="norm")(x))
         return x[0] if s.pool == "cls" else jnp.where(mask[:, None], x, 0).sum(0) / mask.sum()
+
+    def _block(self, kind, layer, **more):
+        s, kind = self.sizes, nn.remat(kind) if self.remat else kind
+        return kind(s.heads, s.qkv, s.hidden, s.drop, name=f"block_{layer}", **more)
+
+
+def _structure(draw):
+    """Of what one head draws."""
+    return jax.tree.structure(jax.eval_shape(draw, jax.eval_shape(jax.random.key, 0)))
 
 
 def _heads(tree, drawn, mask, q, k, v):
@@ -163,6 +191,11 @@ def _heads(tree, drawn, mask, q, k, v):
         return jax.tree.unflatten(tree, drawn)(q, k, v, causal=False, mask=mask)
 
     return jax.vmap(head)(drawn, *map(_wide, (q, k, v))).astype(v.dtype)
+
+
+def _values(q, k, v):
+    """In place of any attention while weights are drawn, which do not depend on it."""
+    return v
 
 
 def _wide(x):

@@ -39,6 +39,35 @@ class SequenceTask(NamedTuple):
     source: str
 
 
+class Buckets(NamedTuple):
+    """A split from its shortest sequences to its longest, in equal consecutive parts.
+
+    widths: the longest length in each part; behind it is padding alone.
+    """
+
+    data: Sequences
+    widths: tuple[int, ...]
+
+
+def buckets(data: Sequences, count: int) -> Buckets:
+    """The split by length in `count` parts, of pairs by the longer one; equal ones keep order.
+
+    ValueError unless the examples can be shared out equally.
+    """
+    if len(data.labels) % count:
+        raise ValueError(f"{len(data.labels)} sequences cannot be {count} equal groups")
+    longest = data.lengths.reshape(len(data.labels), -1).max(axis=1)
+    order = np.argsort(longest, kind="stable")
+    widths = longest[order].reshape(count, -1).max(axis=1)
+    return Buckets(Sequences(*(leaf[order] for leaf in data)), tuple(map(int, widths)))
+
+
+def real_share(found: Buckets) -> float:
+    """The share of tokens that are not padding once each part is cut to its width."""
+    rows = found.data.lengths.size // len(found.widths)
+    return float(found.data.lengths.sum() / (rows * sum(found.widths)))
+
+
 def majority(task: SequenceTask) -> float:
     """The share of the most frequent label of train in test: what is had without reading."""
     most = np.bincount(task.train.labels, minlength=task.classes).argmax()

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 
 from feedrun.maths.attention import softmax_attention
+from feedrun.models.both_ways import Recurrence
 from feedrun.models.classifier import Sizes, classifier
 from feedrun.papers.slay.attends import ATTENDS, CONFIGURATIONS
 
 SIZES = Sizes(
     vocabulary=11, classes=3, length=9, layers=1, width=8, qkv=4, heads=2, hidden=6, pool="mean"
 )
-SMALL = CONFIGURATIONS["table"]._replace(nodes=1, prf=3, poly=4, features=6, chunk=4)
-MECHANISMS = ("softmax", "yat", "slay", "window_square", "square", "favor_relu", "favor",
+SMALL = CONFIGURATIONS["table"]._replace(nodes=1, prf=3, poly=4, features=6, chunk=4, longest=9)
+ATTENTIONS = ("softmax", "yat", "slay", "window_square", "square", "favor_relu", "favor",
               "cosformer", "elu", "uniform")  # fmt: skip
+MECHANISMS = (*ATTENTIONS, "ssd")
 TOKENS, LENGTH = jnp.asarray([3, 1, 4, 1, 5, 9, 0, 0, 0], jnp.uint8), jnp.asarray(6)
 
 
@@ -24,6 +26,7 @@ def built(name="softmax", *, pairs=False, dtype=None, remat=False, **changes):
     """The model with one of the attends, its features in the heads' width."""
     sizes = SIZES._replace(**changes)
     draw = lambda key: ATTENDS[name](key, sizes.qkv // sizes.heads, SMALL)  # noqa: E731
+    draw = Recurrence(states=3, chunk=4) if name == "ssd" else draw
     return classifier(sizes, draw, pairs=pairs, dtype=dtype, remat=remat)
 
 
@@ -92,7 +95,8 @@ def test_every_layer_and_head_has_the_features_that_the_key_draws_for_it():
     assert all(len(np.unique(leaf, axis=0)) == 4 for leaf in differing)
 
 
-POOLED = [*((name, "mean") for name in MECHANISMS), ("softmax", "cls"), ("window_square", "cls")]
+CLS = [("softmax", "cls"), ("window_square", "cls"), ("ssd", "cls")]
+POOLED = [*((name, "mean") for name in MECHANISMS), *CLS]
 
 
 @pytest.mark.parametrize(("name", "pool"), POOLED)
@@ -103,16 +107,16 @@ def test_what_stands_in_the_padding_never_matters(name, pool):
     assert (logits(name, spoilt, LENGTH + 1, pool=pool) != one).all()
 
 
-@pytest.mark.parametrize("name", [name for name in MECHANISMS if name != "cosformer"])
-def test_how_much_padding_there_is_does_not_matter(name):
-    """cosFormer's turns depend on the padded length (its M), as its authors have it."""
-    short = logits(name, TOKENS[:6], LENGTH)
+@pytest.mark.parametrize(("name", "pool"), POOLED)
+def test_how_much_padding_there_is_does_not_matter(name, pool):
+    """cosFormer's M is given: the length at hand, as its authors have it, is padding too."""
+    short = logits(name, TOKENS[:6], LENGTH, pool=pool)
     if name == "window_square":  # the last chunk is as far as the sequence goes, padded or not
-        short = logits(name, TOKENS[:8], LENGTH)
-    np.testing.assert_allclose(short, logits(name, TOKENS, LENGTH), rtol=1e-9)
+        short = logits(name, TOKENS[:8], LENGTH, pool=pool)
+    np.testing.assert_allclose(short, logits(name, TOKENS, LENGTH, pool=pool), rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", MECHANISMS)
+@pytest.mark.parametrize("name", ATTENTIONS)
 def test_parameters_to_train_are_as_many_whatever_attends(name):
     params = jax.eval_shape(built(name).init, jax.eval_shape(jax.random.key, 0))
     reference = jax.eval_shape(built("softmax").init, jax.eval_shape(jax.random.key, 0))
@@ -123,6 +127,38 @@ def test_parameters_to_train_are_as_many_whatever_attends(name):
 def test_all_attends_start_from_the_same_weights():
     one, other = (jax.jit(built(n).init)(jax.random.key(3))["weights"] for n in ("slay", "elu"))
     jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+@pytest.mark.parametrize("sizes", [(64, 64, 4, 128), (32, 32, 2, 64)])
+def test_a_recurrence_has_as_many_parameters_within_five_percent(sizes):
+    width, qkv, heads, hidden = sizes
+    like = SIZES._replace(width=width, qkv=qkv, heads=heads, hidden=hidden, length=64, layers=2)
+    draws = Recurrence(states=8, chunk=64), lambda key: ATTENDS["softmax"](key, 16, SMALL)
+    counts = []
+    for draw in draws:
+        model = classifier(like, draw, pairs=False)
+        params = jax.eval_shape(model.init, jax.eval_shape(jax.random.key, 0))
+        counts.append(sum(leaf.size for leaf in jax.tree.leaves(params["weights"])))
+    assert abs(counts[0] / counts[1] - 1) < 0.05
+
+
+def test_a_recurrence_starts_from_the_same_weights_where_it_has_the_same():
+    one, other = (jax.jit(built(n).init)(jax.random.key(3))["weights"] for n in ("ssd", "elu"))
+    for weights in (one, other):
+        for name in ("both_ways", "qkv", "out"):
+            weights["encoder"]["block_0"].pop(name, None)
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_a_recurrence_reads_in_order_and_has_no_attention_weights():
+    encoder = initial("ssd")["weights"]["encoder"]
+    flat = encoder | {"positions": jnp.zeros_like(encoder["positions"])}
+    params = initial("ssd") | {"weights": initial("ssd")["weights"] | {"encoder": flat}}
+    run = jax.jit(built("ssd").apply)
+    swapped = TOKENS[jnp.asarray([1, 0, 2, 3, 4, 5, 6, 7, 8])]
+    assert not np.allclose(run(params, TOKENS, LENGTH), run(params, swapped, LENGTH))
+    with pytest.raises(ValueError, match="no attention weights"):
+        built("ssd").attention(initial("ssd"), TOKENS, LENGTH)
 
 
 @pytest.mark.parametrize("name", ["softmax", "slay", "uniform"])
@@ -149,11 +185,12 @@ def test_uniform_attention_without_positions_sees_a_bag_of_tokens():
     assert not np.allclose(*with_positions)
 
 
-def test_a_pair_goes_through_one_encoder_and_its_difference_changes_sign():
+@pytest.mark.parametrize("name", ["softmax", "ssd"])
+def test_a_pair_goes_through_one_encoder_and_its_difference_changes_sign(name):
     pair, lengths = jnp.stack([TOKENS, TOKENS[::-1]]), jnp.asarray([6, 9])
-    params = initial("softmax", True)
+    params = initial(name, True)
     out, swapped = (
-        logits("softmax", *x, pairs=True) for x in ((pair, lengths), (pair[::-1], lengths[::-1]))
+        logits(name, *x, pairs=True) for x in ((pair, lengths), (pair[::-1], lengths[::-1]))
     )
     kernel = params["weights"]["head_0"]["kernel"]
     a, b, both, difference = jnp.split(kernel, 4)
@@ -164,12 +201,12 @@ def test_a_pair_goes_through_one_encoder_and_its_difference_changes_sign():
             | {"kernel": jnp.concatenate([b, a, both, -difference])}
         }
     }
-    model = built("softmax", pairs=True)
+    model = built(name, pairs=True)
     np.testing.assert_allclose(jax.jit(model.apply)(mirrored, pair, lengths), swapped, rtol=1e-10)
     assert not np.allclose(out, swapped)
 
 
-@pytest.mark.parametrize("name", ["softmax", "slay"])
+@pytest.mark.parametrize("name", ["softmax", "slay", "ssd"])
 def test_drawn_features_get_no_gradient_and_weights_do(name):
     model = built(name)
     grads = jax.jit(jax.grad(lambda p: model.apply(p, TOKENS, LENGTH).sum()))(initial(name))
@@ -187,7 +224,7 @@ def test_remat_changes_nothing():
     )
 
 
-@pytest.mark.parametrize("name", ["softmax", "slay", "window_square"])
+@pytest.mark.parametrize("name", ["softmax", "slay", "window_square", "ssd"])
 def test_bfloat16_is_close_and_its_logits_and_params_are_float32(name):
     params = jax.tree.map(lambda x: x.astype(jnp.float32), initial(name))
     low, full = (

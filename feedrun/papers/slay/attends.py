@@ -31,7 +31,8 @@ class Sizes(NamedTuple):
     """Budgets; what a mechanism has no use for it ignores.
 
     `features`: of the two FAVOR+; `square`: at most so many of the shifted square; `window`: so
-    many chunks before a query's own with exact scores.
+    many chunks before a query's own with exact scores; `longest`: cosFormer's M, None for the
+    length at hand, which padding is a part of.
     """
 
     nodes: int
@@ -42,6 +43,7 @@ class Sizes(NamedTuple):
     chunk: int = 128
     square: int = 2048
     window: int = 1
+    longest: int | None = None
 
 
 CONFIGURATIONS = {
@@ -195,7 +197,9 @@ ATTENDS: dict[str, Callable[[Key[Array, ""], int, Sizes], Attend]] = {
     "yat": lambda key, dimension, sizes: _yat(sizes, block=None),
     "yat_blocked": lambda key, dimension, sizes: _yat(sizes, block=sizes.chunk),
     "cosformer": lambda key, dimension, sizes: Partial(
-        partial(baselines.cosformer_attention, chunk=sizes.chunk, delta=DELTA)
+        partial(
+            baselines.cosformer_attention, longest=sizes.longest, chunk=sizes.chunk, delta=DELTA
+        )
     ),
     **{name: by_features(name) for name in KERNELS},
     "favor": by_features("favor", delta=SMALL),

@@ -56,10 +56,18 @@ def turns(positions: Float[Array, "T"], length: int) -> Float[Array, "T 2"]:
 
 
 def cosformer_attention(
-    q: Float[Array, "T D"], k: Float[Array, "S D"], v: Float[Array, "S E"], **options: Any
+    q: Float[Array, "T D"],
+    k: Float[Array, "S D"],
+    v: Float[Array, "S E"],
+    *,
+    longest: int | None,
+    **options: Any,
 ) -> Float[Array, "T E"]:
-    """cosFormer with M = S, the current length; positions from 0, queries are the last ones."""
-    turn = turns(jnp.arange(len(k), dtype=k.dtype), len(k))
+    """cosFormer with M = `longest`, or S, the current length, as its authors have it.
+
+    Positions count from 0, queries are the last ones.
+    """
+    turn = turns(jnp.arange(len(k), dtype=k.dtype), longest or len(k))
     return kernel_attention(cosformer(), (q, turn[len(k) - len(q) :]), (k, turn), v, **options)
 
 

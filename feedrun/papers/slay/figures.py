@@ -40,6 +40,7 @@ WORDS = {
     "cubic": "$x^2 + 2x^3/C$",
     "spherical_softmax": "spherical softmax $e^x$",
     "softmax": "softmax",
+    "ssd": "selective state space",
     "yat": "exact spherical Yat",
     "ours": "ours: exact near, square far",
 }
@@ -61,6 +62,7 @@ LOOKS = {
     "uniform": ("0.6", "*"),
     "laplace": ("#6A51A3", "d"),
     "hybrid_slay": (SKY, "p"),
+    "ssd": ("#7B4B94", "d"),
 }
 """Colour and marker of a mechanism, the same in all figures in which each has its own."""
 

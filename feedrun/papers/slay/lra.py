@@ -18,7 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from feedrun.experiment import Experiment, Journal, Result, estimate
+from feedrun.models import both_ways
 from feedrun.models import classifier as models
+from feedrun.models.both_ways import Recurrence
 from feedrun.papers.slay import lra_cost, lra_figures
 from feedrun.papers.slay import lra_training as training
 from feedrun.papers.slay.attends import ATTENDS, CONFIGURATIONS, EXACT_NEAR, KERNELS, Sizes
@@ -30,19 +32,27 @@ from feedrun.tasks import lra, sequences
 CHUNK = 256
 """Positions at a time where that changes nothing but time and memory."""
 
+SCANNED = 64
+"""Positions that a recurrence takes at once; changes nothing but time either."""
+
 MAPPED = 40
 """Length of the sequence whose attention is drawn, or the nearest that there is."""
 
 
 class Outcome(NamedTuple):
-    """What is kept of one mechanism; the rates' trial and the curves of the seeds."""
+    """What is kept of one mechanism; the rates' trial and the curves of the seeds.
+
+    `state`: the numbers that a layer keeps of what it has read, None where that grows with it.
+    """
 
     accuracy: np.ndarray
     tried: np.ndarray
     rate: float
     curves: np.ndarray
     cost: lra_cost.Cost
+    parameters: int
     features: int | None
+    state: int | None
     maps: np.ndarray | None
 
 
@@ -60,6 +70,7 @@ def run(cfg: LongRange, key, journal: Journal) -> Result:
         journal.log(len(found), {f"{name}/accuracy": found[name].accuracy.tolist()})
     summary = {k: v for name in found for k, v in metrics(name, found[name], majority).items()}
     summary |= differences(found, ours=cfg.ours)
+    summary["tokens_not_padding"] = sequences.real_share(bucketed(cfg, data))
     if len(found) == 1:
         prefix = f"{cfg.attends[0]}/"
         summary |= {k.removeprefix(prefix): v for k, v in summary.items() if k.startswith(prefix)}
@@ -75,53 +86,87 @@ def load(cfg: LongRange) -> sequences.SequenceTask:
     return lra.load(cfg.task, **counts, folder=folder, seed=cfg.data_seed)
 
 
-def mechanism(name: str, dimension: int, *, chunk: int, pairs: bool) -> tuple[Any, Sizes]:
+def bucketed(cfg: LongRange, data: sequences.SequenceTask) -> sequences.Buckets:
+    """What is trained on, in groups of about equal length."""
+    return sequences.buckets(data.train, cfg.sizes.training.groups)
+
+
+def mechanism(
+    name: str, dimension: int, *, chunk: int, pairs: bool, longest: int
+) -> tuple[Any, Sizes]:
     """draw(key) -> attend for one head, and its sizes; FAVOR+ and ReLU have SLAY's m features.
 
-    `pairs`: kernels run by all pairs of positions.
+    `pairs`: kernels run by all pairs of positions; `longest`: of the sequences that there may be.
     """
     sizes = CONFIGURATIONS["class" if name == "slay_class" else "table"]
     m = sizes.nodes * sizes.prf * sizes.poly
-    sizes = sizes._replace(features=m, chunk=chunk if name in EXACT_NEAR else CHUNK)
+    sizes = sizes._replace(features=m, longest=longest)
+    sizes = sizes._replace(chunk=chunk if name in EXACT_NEAR else CHUNK)
     name = "slay" if name == "slay_class" else name
     draw: Any = by_pairs(name) if pairs and name in KERNELS else ATTENDS[name]
     return partial(draw, dimension=dimension, sizes=sizes), sizes
 
 
-def built(cfg: LongRange, name: str, data: sequences.SequenceTask) -> training.Program:
-    """The model with this mechanism, and how it is trained."""
+def mixing(cfg: LongRange, name: str) -> tuple[Any, Sizes]:
+    """The same at the config's sizes, or the recurrence that takes the place of attention."""
+    m = cfg.sizes.model
+    longest = cfg.sizes.data.length + (m.pool == "cls")
+    ways = {"chunk": cfg.chunk, "pairs": cfg.by_pairs, "longest": longest}
+    if name == "ssd":
+        return Recurrence(cfg.states, SCANNED), CONFIGURATIONS["table"]
+    return mechanism(name, m.qkv // m.heads, **ways)
+
+
+def built(
+    cfg: LongRange, name: str, data: sequences.SequenceTask, widths: tuple[int, ...]
+) -> training.Program:
+    """The model with this mechanism, and how it is trained, in groups of these widths."""
     m, t = cfg.sizes.model, cfg.sizes.training
     sizes = models.Sizes(data.vocabulary, data.classes, cfg.sizes.data.length, **m.model_dump())
-    draw, _ = mechanism(name, m.qkv // m.heads, chunk=cfg.chunk, pairs=cfg.by_pairs)
     dtype = None if cfg.dtype == "float32" else jnp.dtype(cfg.dtype)
     pairs = data.train.tokens.ndim == 3
-    model = models.classifier(sizes, draw, pairs=pairs, dtype=dtype, remat=cfg.remat)
+    how: dict[str, Any] = {"pairs": pairs, "dtype": dtype, "remat": cfg.remat}
+    model = models.classifier(sizes, mixing(cfg, name)[0], **how)
     sizes = {"steps": t.steps, "batch": t.batch, "warmup": t.warmup, "decay": t.decay}
-    return training.program(model, **sizes, drop=m.drop > 0)
+    return training.program(model, widths, **sizes, drop=m.drop > 0)
 
 
 def outcome(cfg: LongRange, name: str, data, keys, peak: float, journal: Journal) -> Outcome:
     """Train one mechanism: all rates with the tuning seed, then the seeds with the best rate."""
-    t, m, program = cfg.sizes.training, cfg.sizes.model, built(cfg, name, data)
+    t, learnt = cfg.sizes.training, bucketed(cfg, data)
+    program = built(cfg, name, data, learnt.widths)
     seed_keys, tune_keys = (jax.random.clone(k) for k in keys)
-    fit = partial(training.trained, program, data=data.train, valid=data.valid, batch=t.batch)
+    fit = partial(training.trained, program, data=learnt, valid=data.valid, batch=t.batch)
     fit = partial(fit, steps=t.steps, log_every=t.log_every)
     trial = fit(tune_keys, cfg.rates, journal=journal.scope(f"{name}_rates"))
     tried = trial.curves[-1, training.CURVES.index("valid/accuracy")]
     rate = cfg.rates[int(tried.argmax())]
     done = fit(seed_keys, [rate] * cfg.seeds, journal=journal.scope(name))
     first = jax.tree.map(lambda leaf: leaf[0], done.params)
-    _, sizes = mechanism(name, m.qkv // m.heads, chunk=cfg.chunk, pairs=cfg.by_pairs)
-    shown = name in ("softmax", "yat", cfg.ours)
+    features, state = remembered(cfg, name)
+    shown = name in ("softmax", "yat", cfg.ours) and name != "ssd"
     return Outcome(
-        np.asarray(program.accuracy(done.params, data.test)),
+        program.accuracy(done.params, data.test),
         tried,
         rate,
         done.curves,
-        lra_cost.cost(program, first, data.train, batch=t.batch, peak=peak, rounds=cfg.timed),
-        lra_cost.features("slay" if name == "slay_class" else name, m.qkv // m.heads, sizes),
+        lra_cost.cost(program, first, learnt, batch=t.batch, peak=peak, rounds=cfg.timed),
+        lra_cost.parameters(first),
+        features,
+        state,
         attention_map(program.model, first, *example(data)[:2]) if shown else None,
     )
+
+
+def remembered(cfg: LongRange, name: str) -> tuple[int | None, int | None]:
+    """Features of a head, and numbers that a layer's state holds; None where there is no such."""
+    m = cfg.sizes.model
+    how, sizes = mixing(cfg, name)
+    if isinstance(how, Recurrence):
+        return None, both_ways.state(how, m.width, m.heads, m.qkv)
+    dimension = m.qkv // m.heads
+    features = lra_cost.features("slay" if name == "slay_class" else name, dimension, sizes)
+    return features, lra_cost.state(features, dimension, m.heads)
 
 
 def example(data: sequences.SequenceTask) -> tuple[np.ndarray, Any]:
@@ -147,7 +192,8 @@ def metrics(name: str, found: Outcome, majority: float) -> dict[str, Any]:
         f"{name}/over_majority": (found.accuracy - majority).tolist(),
         **{f"{name}/{k}": v for k, v in found.cost._asdict().items()},
     }
-    return summary | ({f"{name}/features": found.features} if found.features else {})
+    sizes = {"parameters": found.parameters, "features": found.features, "state": found.state}
+    return summary | {f"{name}/{k}": v for k, v in sizes.items() if v}
 
 
 def differences(found: dict[str, Outcome], *, ours: str) -> dict[str, Any]:
@@ -178,7 +224,10 @@ def arrays(cfg: LongRange, data, found: dict[str, Outcome], majority: float) -> 
         "rates": np.array(cfg.rates),
         "speed": np.array([it.cost.tokens_per_second for it in found.values()]),
         "memory": np.array([it.cost.temp_megabytes for it in found.values()]),
+        "seconds": np.array([it.cost.seconds_per_step for it in found.values()]),
+        "tokens": np.array(t.batch * data.train.lengths.sum() / len(data.train.labels)),
         "features": np.array([it.features or 0 for it in found.values()]),
+        "state": np.array([it.state or 0 for it in found.values()]),
         "example": np.asarray(tokens).reshape(-1, tokens.shape[-1])[0, : np.ravel(length)[0]],
     }
 
@@ -186,7 +235,6 @@ def arrays(cfg: LongRange, data, found: dict[str, Outcome], majority: float) -> 
 def notes(cfg: LongRange, data, found: dict[str, Outcome], majority: float) -> dict[str, Any]:
     """Which data, the guessing level, which rates were tried and chosen, who learned nothing."""
     names = [f"{name}/accuracy" for name in found] + ["accuracy"] * (len(found) == 1)
-    lengths = data.train.lengths
 
     def tried(it):
         return dict(zip(map(str, cfg.rates), it.tried.tolist(), strict=True))
@@ -196,8 +244,12 @@ def notes(cfg: LongRange, data, found: dict[str, Outcome], majority: float) -> d
         "chance": dict.fromkeys(names, majority),
         "rates": {name: {"chosen": it.rate, "valid": tried(it)} for name, it in found.items()},
         "learned_nothing": [n for n, it in found.items() if not learned(it.accuracy, majority)],
-        "features_a_head": {name: it.features or "all keys" for name, it in found.items()},
-        "tokens_not_padding": float(lengths.sum() / data.train.tokens.size),
+        "features_a_head": {name: it.features for name, it in found.items() if it.features},
+        "numbers_in_a_layer_s_state": {n: it.state or "all keys" for n, it in found.items()},
+        "tokens_not_padding": {
+            "in_groups": sequences.real_share(bucketed(cfg, data)),
+            "padded_to_the_longest": sequences.real_share(sequences.buckets(data.train, 1)),
+        },
     }
 
 

@@ -15,11 +15,14 @@ PAIRS = (
     ("slay", "softmax"),
     ("slay", "yat"),
     ("slay", "favor_relu"),
+    ("slay", "favor"),
+    ("slay", "cosformer"),
     ("slay", "uniform"),
     ("square", "slay"),
     ("ours", "slay"),
     ("ours", "softmax"),
     ("uniform", "softmax"),
+    ("ssd", "softmax"),
 )
 """Whose accuracies are subtracted; "ours" is the config's."""
 
@@ -74,6 +77,22 @@ CLAIMS = (
         low=0.0,
     ),
     Claim(
+        "slay_over_favor",
+        "SLAY beats FAVOR+ (positive exponential features) with as many features",
+        "abstract, at equal budgets",
+        "paper",
+        "slay_minus_favor",
+        low=0.0,
+    ),
+    Claim(
+        "slay_over_cosformer",
+        "SLAY beats cosFormer, which has fewer features",
+        "abstract",
+        "paper",
+        "slay_minus_cosformer",
+        low=0.0,
+    ),
+    Claim(
         "uniform_as_good_as_slay",
         "averaging all values blindly does as well as SLAY",
         "spec 7.1",
@@ -104,5 +123,13 @@ CLAIMS = (
         "derived",
         "ours_minus_softmax",
         low=-MARGIN,
+    ),
+    Claim(
+        "state_space_over_softmax",
+        "a selective state space, no attention at all, beats softmax with as many parameters",
+        "state spaces lead this benchmark: arXiv 2111.00396",
+        "rival",
+        "ssd_minus_softmax",
+        low=0.0,
     ),
 )

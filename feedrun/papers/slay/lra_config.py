@@ -14,11 +14,13 @@ NAMES = (
     "softmax",
     "slay",
     "slay_class",
+    "ssd",
     *(n for n in ATTENDS if n not in {"softmax", "slay", *SIGNED}),
 )
 """Attentions to choose from: `slay` and `slay_class` are the paper's table and its code's default.
 
-Kernels whose denominators may be negative are left out: they do not train.
+`ssd` is none, but a selective state space in both directions with as many parameters. Kernels
+whose denominators may be negative are left out: they do not train.
 """
 
 
@@ -64,8 +66,12 @@ class Model(Config):
 
 
 class Training(Config):
-    """AdamW: `warmup` steps up, then a cosine down to 0."""
+    """AdamW: `warmup` steps up, then a cosine down to 0.
 
+    `groups`: of about equal length, which take turns; a batch is padded to its group's longest.
+    """
+
+    groups: Count
     steps: Count
     batch: Count
     warmup: Natural
@@ -85,8 +91,15 @@ class Task(Config):
         m, t, d = self.model, self.training, self.data
         if m.qkv % m.heads:
             raise ValueError(f"model.qkv={m.qkv} is not a multiple of model.heads={m.heads}")
-        if t.batch > d.train:
-            raise ValueError(f"training.batch={t.batch} is more than data.train={d.train}")
+        if t.batch > d.train // t.groups:
+            raise ValueError(
+                f"training.batch={t.batch} is more than data.train={d.train} over "
+                f"training.groups={t.groups}"
+            )
+        if d.train % t.groups:
+            raise ValueError(
+                f"data.train={d.train} is not a multiple of training.groups={t.groups}"
+            )
         if t.warmup >= t.steps:
             raise ValueError(f"training.warmup={t.warmup} is not below training.steps={t.steps}")
         return self
@@ -99,6 +112,7 @@ class LongRange(Config):
     attends: Names
     ours: Name
     chunk: Count
+    states: Count
     pairs_up_to: Natural
     rates: Annotated[list[Positive], Field(min_length=1)]
     seeds: Count

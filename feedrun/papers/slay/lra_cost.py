@@ -12,7 +12,7 @@ import optax
 from feedrun.maths.kernel_sums import fused
 from feedrun.papers.slay.attends import KERNELS, Sizes
 from feedrun.papers.slay.lra_training import Program
-from feedrun.tasks.sequences import Sequences
+from feedrun.tasks.sequences import Buckets
 
 PEAK_SIDE = 2048
 """Of the square matrices whose product says what the device can do."""
@@ -23,29 +23,38 @@ class Cost(NamedTuple):
 
     tokens_per_second: without padding; temp_megabytes: what the compiled step needs beside its
     inputs and outputs (XLA's own account); dense_share: of the device's matrix product rate, what
-    the weights' 6 operations a weight and token amount to (attention itself is not counted).
+    the weights' 6 operations a weight and token amount to (attention itself is not counted);
+    seconds_per_step: the mean over groups of lengths, which take turns in training.
     """
 
     tokens_per_second: float
     temp_megabytes: float
     dense_share: float
+    seconds_per_step: float
 
 
 def cost(
-    program: Program, params: Any, data: Sequences, *, batch: int, peak: float, rounds: int
+    program: Program, params: Any, data: Buckets, *, batch: int, peak: float, rounds: int
 ) -> Cost:
-    """Median of `rounds` steps with the first `batch` sequences, after one that is not timed."""
-    rows = jax.tree.map(lambda x: jnp.asarray(x[:batch]), tuple(data))
+    """Medians of `rounds` steps with `batch` sequences of each group, after one not timed."""
+    each = len(data.data.labels) // len(data.widths)
+    rows = [
+        jax.tree.map(lambda x, i=i: jnp.asarray(x[i * each : i * each + batch]), tuple(data.data))
+        for i in range(len(data.widths))
+    ]
     state = (params, program.optimizer.init(params))
-    step = jax.jit(partial(_step, program)).lower(state, rows, jax.random.key(0)).compile()
-    seconds = _median(lambda: step(state, rows, jax.random.key(0)), rounds)
-    tokens = int(np.sum(data.lengths[:batch]))
-    matrices = [leaf for leaf in jax.tree.leaves(params["weights"]) if leaf.ndim == 2]
-    weights = sum(leaf.size for leaf in matrices) - _looked_up(params["weights"])
-    speed = tokens / seconds
+    zero, key = jnp.asarray(0), jax.random.key(0)
+    step = jax.jit(partial(_step, program)).lower(state, (zero, rows[0]), key).compile()
+    seconds = [
+        _median(lambda i=i, now=now: step(state, (zero + i, now), key), rounds)
+        for i, now in enumerate(rows)
+    ]
+    tokens = sum(int(now[1].sum()) for now in rows)
+    weights = _multiplying(params["weights"])
+    speed = tokens / sum(seconds)
     account: Any = step.memory_analysis()
     memory = account.temp_size_in_bytes / 2**20
-    return Cost(speed, memory, 6 * weights * speed / peak)
+    return Cost(speed, memory, 6 * weights * speed / peak, sum(seconds) / len(rows))
 
 
 def peak(dtype: Any, *, rounds: int) -> float:
@@ -69,6 +78,16 @@ def features(name: str, dimension: int, sizes: Sizes) -> int | None:
     return jax.eval_shape(phi, jax.eval_shape(jax.random.key, 0), row).shape[1]
 
 
+def state(features: int | None, dimension: int, heads: int) -> int | None:
+    """How many numbers a layer keeps of what it has read: M (E + 1) a head; None: all keys."""
+    return features and heads * features * (dimension + 1)
+
+
+def parameters(params: Any) -> int:
+    """Numbers that training changes."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params["weights"]))
+
+
 def _step(program: Program, state, batch, key):
     params, opt_state = state
     grads, _ = jax.grad(program.loss, has_aux=True)(params, batch, key)
@@ -76,11 +95,10 @@ def _step(program: Program, state, batch, key):
     return optax.apply_updates(params, updates), opt_state
 
 
-def _looked_up(weights) -> int:
-    """Numbers in tables, of which a token takes one row and multiplies nothing."""
-    encoder = weights["encoder"]
-    tables = [encoder["tokens"]["embedding"], encoder["positions"], encoder.get("cls")]
-    return sum(table.size for table in tables if table is not None)
+def _multiplying(weights) -> int:
+    """Numbers in matrices; not in tables, of which a token takes one row and multiplies nothing."""
+    leaves = jax.tree_util.tree_leaves_with_path(weights)
+    return sum(leaf.size for path, leaf in leaves if path[-1].key == "kernel")
 
 
 def _median(work, rounds: int) -> float:

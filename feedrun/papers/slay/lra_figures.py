@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
-from feedrun.papers.slay.figures import WORDS, look, words
+from feedrun.papers.slay.figures import WORDS, below, look, words
 from feedrun.plotting import canvas
 
 TASKS = {
@@ -26,6 +26,7 @@ def one_run(result: Result) -> dict[str, Any]:
     """All figures of one run by file stem."""
     arrays = result.arrays
     figures = {"accuracy": accuracy(arrays), "curves": curves(arrays), "cost": cost(arrays)}
+    figures["budget"] = budget(arrays)
     if any(name.startswith("map_") for name in arrays):
         figures["attention"] = attention(arrays)
     return figures
@@ -77,6 +78,31 @@ def curves(arrays) -> Figure:
     fig.suptitle(
         f"{_task(arrays)}: mean and range of {seeds} seeds (dashed: majority class)", fontsize=11
     )
+    return fig
+
+
+def budget(arrays) -> Figure:
+    """Validation accuracy against the tokens read and the time it took, of one model.
+
+    Time is steps times the measured time of a step. Rates fall to zero at a curve's end: half a
+    curve is not what a training of half the length would reach.
+    """
+    names, steps = _names(arrays), np.asarray(arrays["steps"])
+    seconds = np.asarray(arrays["seconds"])
+    fig = canvas(10, 4.6)
+    left, right = fig.subplots(1, 2, sharey=True)
+    for name, rows, each in zip(names, arrays["curves"][:, :, 2], seconds, strict=True):
+        style = look(name) | {"linewidth": 1.5, "markersize": 4, "label": words(name)}
+        left.plot(steps * float(arrays["tokens"]) / 1e6, rows.mean(axis=1), **style)
+        right.plot(steps * each, rows.mean(axis=1), **style)
+    right.axvline(steps[-1] * seconds.min(), color="0.3", linestyle=":", linewidth=1)
+    left.set(xlabel="training tokens read, millions", ylabel="validation accuracy, mean of seeds")
+    right.set(xlabel="seconds of training (dotted: when the fastest ends)", xscale="log")
+    for ax in (left, right):
+        ax.axhline(float(arrays["majority"]), color="0.3", linestyle="--", linewidth=1)
+        ax.grid(alpha=0.25, which="both")
+    below(fig, left, 4)
+    fig.suptitle(f"{_task(arrays)}: at equal budgets (dashed: majority class)", fontsize=11)
     return fig
 
 

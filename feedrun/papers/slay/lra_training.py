@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from feedrun import train
+from feedrun import streams, train
 from feedrun.experiment import Journal
 from feedrun.models.classifier import Classifier
-from feedrun.tasks.sequences import Sequences
+from feedrun.tasks.sequences import Buckets, Sequences
 from feedrun.tuning import remembering
 
 CURVES = ("train/loss", "train/accuracy", "valid/accuracy")
@@ -24,7 +24,11 @@ CLIP = 1.0
 
 
 class Program(NamedTuple):
-    """What the compiled programs of one mechanism depend on; shared by all its trainings."""
+    """What the compiled programs of one mechanism depend on; shared by all its trainings.
+
+    loss(params, batch, key) of a batch of `streams.grouped` over sequences.Buckets;
+    accuracy(params, data) -> (R,), that of every repeat on a split.
+    """
 
     model: Classifier
     loss: Callable[..., Any]
@@ -40,14 +44,24 @@ class Trained(NamedTuple):
 
 
 def program(
-    model: Classifier, *, steps: int, batch: int, warmup: int, decay: float, drop: bool
+    model: Classifier,
+    widths: tuple[int, ...],
+    *,
+    steps: int,
+    batch: int,
+    warmup: int,
+    decay: float,
+    drop: bool,
 ) -> Program:
-    """The training of `steps` steps; `drop`: is there dropout, which needs keys?"""
+    """The training of `steps` steps with groups of these `widths`.
+
+    `drop`: is there dropout, which needs keys?
+    """
     return Program(
         model,
-        partial(_loss, model, drop),
+        _of_group([partial(_loss, model, drop, width) for width in widths]),
         adamw(steps=steps, warmup=warmup, decay=decay),
-        jax.jit(partial(_accuracies, model, batch)),
+        partial(_accuracies, jax.jit(partial(_correct, model)), batch),
     )
 
 
@@ -71,7 +85,7 @@ def trained(
     program: Program,
     keys: jax.Array,
     rates: Sequence[float],
-    data: Sequences,
+    data: Buckets,
     valid: Sequences,
     *,
     batch: int,
@@ -81,14 +95,14 @@ def trained(
 ) -> Trained:
     """Train a repeat for each of `keys` (R,) with its own of `rates`, side by side."""
     init_keys, fit_keys = _halves(keys)
-    params = jax.jit(jax.vmap(program.model.init))(init_keys)
+    params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(program.model.init, init_keys))
     start = jax.vmap(lambda p, r: train.tuned(program.optimizer, learning_rate=r).init(p))
     history = np.zeros((-(-steps // log_every), len(CURVES), len(rates)))
     params = train.fit(
         fit_keys,
         params,
         program.loss,
-        train.shuffled(jax.tree.map(jnp.asarray, tuple(data)), batch),
+        streams.grouped(tuple(map(jnp.asarray, data.data)), batch, groups=len(data.widths)),
         program.optimizer,
         steps=steps,
         log_every=log_every,
@@ -107,9 +121,35 @@ def _halves(keys):
     return pairs[:, 0], pairs[:, 1]
 
 
-def _loss(model: Classifier, drop: bool, params, batch, key):
-    """Cross-entropy and accuracy of a batch of (tokens, lengths, labels)."""
-    tokens, lengths, labels = batch
+def _of_group(losses: Sequence[Any]):
+    """loss(params, (group, rows), key): that of the group, and no other is computed.
+
+    Its gradient is taken inside the choice: outside, what one group's forward pass keeps would be
+    written, as zeros, for all others too.
+    """
+
+    def chosen(functions, params, batch, key):
+        return jax.lax.switch(batch[0], functions, params, batch[1], key)
+
+    @jax.custom_vjp
+    def loss(params, batch, key):
+        return chosen(losses, params, batch, key)
+
+    def forward(params, batch, key):
+        both = [jax.value_and_grad(one, has_aux=True) for one in losses]
+        return chosen(both, params, batch, key)
+
+    def backward(gradient, cotangents):
+        return jax.tree.map(lambda g: g * cotangents[0], gradient), None, None
+
+    loss.defvjp(forward, backward)
+    return loss
+
+
+def _loss(model: Classifier, drop: bool, width: int, params, rows, key):
+    """Cross-entropy and accuracy of rows (tokens, lengths, labels) of at most `width` tokens."""
+    tokens, lengths, labels = rows
+    tokens = tokens[..., :width]
     if drop:
         keys = jax.random.split(key, len(labels))
         logits = jax.vmap(partial(model.apply, params))(tokens, lengths, keys)
@@ -119,14 +159,18 @@ def _loss(model: Classifier, drop: bool, params, batch, key):
     return loss, {"accuracy": (logits.argmax(-1) == labels).mean(dtype=loss.dtype)}
 
 
-def _accuracies(model: Classifier, batch: int, params, data: Sequences):
+def _accuracies(correct, batch: int, params, data: Sequences) -> np.ndarray:
     """The accuracy (R,) of every repeat on a split, `batch` sequences at a time."""
+    count = len(data.labels)
+    rows = np.arange(-(-count // batch) * batch).reshape(-1, batch) % count
+    found = [correct(params, jax.tree.map(lambda x, now=now: x[now], data)) for now in rows]
+    return np.concatenate(jax.device_get(found), axis=1)[:, :count].mean(axis=1)
 
-    def correct(params, example):
+
+def _correct(model: Classifier, params, data: Sequences):
+    """Which answers (R, B) are right."""
+
+    def one(params, example):
         return model.apply(params, example.tokens, example.lengths).argmax() == example.labels
 
-    def one(params):
-        found = jax.lax.map(partial(correct, params), data, batch_size=batch)
-        return found.mean(dtype=jnp.float32)
-
-    return jax.vmap(one)(params)
+    return jax.vmap(lambda params: jax.vmap(partial(one, params))(data))(params)

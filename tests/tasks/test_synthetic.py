@@ -142,10 +142,13 @@ def test_pairs_are_asked_for_once_each():
         )
 
 
-def test_needle_asks_for_the_token_behind_the_first_mark():
-    for x, targets, scored in drawn(recall.task("needle", 12)):
-        assert x.count(recall.NEEDLE) == 2 and x[-1] == recall.NEEDLE
-        assert targets[-1] == x[x.index(recall.NEEDLE) + 1] >= recall.KEYS and sum(scored) == 1
+def test_each_needle_is_one_key_and_what_is_asked_is_the_value_behind_it():
+    n = recall.NEEDLES
+    for x, targets, scored in drawn(recall.task("needle", 40)):
+        body, asked = x[:-n], x[-n:]
+        assert len(set(asked)) == n and [body.count(key) for key in asked] == [1] * n
+        assert targets[-n:] == [body[body.index(key) + 1] for key in asked]
+        assert min(targets[-n:]) >= recall.KEYS and scored == [False] * (40 - n) + [True] * n
 
 
 def test_duplicate_says_the_first_half_again():

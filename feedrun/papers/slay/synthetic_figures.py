@@ -58,7 +58,7 @@ def harder(arrays) -> Figure:
     for i, (ax, name) in enumerate(zip(axes, tasks, strict=True)):
         _against_length(ax, arrays["harder_lengths"], arrays["harder_accuracy"][i], labels)
         ax.axhline(arrays["harder_chance"][i], color="0.45", linestyle=":", label="guessing")
-        each, what = PER.get(name, (1, "tokens, noise but for the needles"))
+        each, what = PER.get(name, (1, "tokens in all"))
         ticks = [f"{length // each}" for length in arrays["harder_lengths"]]
         ax.set_xticks(arrays["harder_lengths"], ticks)
         ax.set(ylim=(-0.03, 1.03), title=TITLES[name], xlabel=f"{what} (line: as trained)")

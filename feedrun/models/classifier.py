@@ -87,7 +87,7 @@ def classifier(
     def drawn(keys):  # in turn, not vmapped: random numbers of several keys take long to compile
         if isinstance(draw, Recurrence):
             return []
-        return jax.lax.map(partial(jax.lax.map, lambda key: jax.tree.leaves(draw(key))), keys)
+        return jax.lax.map(partial(jax.lax.map, partial(_leaves, draw)), keys)
 
     def init(key):
         weight_key, attend_key = jax.random.split(key)
@@ -177,6 +177,11 @@ class _Encoder(nn.Module):
     def _block(self, kind, layer, **more):
         s, kind = self.sizes, nn.remat(kind) if self.remat else kind
         return kind(s.heads, s.qkv, s.hidden, s.drop, name=f"block_{layer}", **more)
+
+
+def _leaves(draw, key):
+    """What one head draws."""
+    return jax.tree.leaves(draw(key))
 
 
 def _structure(draw):

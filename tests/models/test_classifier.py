@@ -12,6 +12,7 @@ from feedrun.models.both_ways import Recurrence
 from feedrun.models.classifier import Sizes, classifier
 from feedrun.papers.slay.attends import ATTENDS, CONFIGURATIONS
 
+SLOW = pytest.mark.slow
 SIZES = Sizes(
     vocabulary=11, classes=3, length=9, layers=1, width=8, qkv=4, heads=2, hidden=6, pool="mean"
 )
@@ -41,10 +42,16 @@ def initial(name="softmax", pairs=False, pool="mean", layers=1):
     return params | {"weights": jax.tree.map(moved, params["weights"])}
 
 
-def logits(name, tokens, length, *, pairs=False, pool="mean", layers=1, **options):
+@cache
+def applied(name, pairs, pool, layers):
+    """One compiled function, whatever is asked of it."""
+    return jax.jit(built(name, pairs=pairs, pool=pool, layers=layers).apply)
+
+
+def logits(name, tokens, length, *, pairs=False, pool="mean", layers=1):
     """Those of the moved params."""
-    model = built(name, pairs=pairs, pool=pool, layers=layers, **options)
-    return jax.jit(model.apply)(initial(name, pairs, pool, layers), tokens, length)
+    params = initial(name, pairs, pool, layers)
+    return applied(name, pairs, pool, layers)(params, tokens, length)
 
 
 def norm(x, p):
@@ -95,8 +102,16 @@ def test_every_layer_and_head_has_the_features_that_the_key_draws_for_it():
     assert all(len(np.unique(leaf, axis=0)) == 4 for leaf in differing)
 
 
-CLS = [("softmax", "cls"), ("window_square", "cls"), ("ssd", "cls")]
-POOLED = [*((name, "mean") for name in MECHANISMS), *CLS]
+CLS = [
+    ("window_square", "cls"),
+    pytest.param("ssd", "cls", marks=SLOW),
+    pytest.param("softmax", "cls", marks=SLOW),
+]
+MASKING = ("softmax", "ssd")
+POOLED = [
+    *(pytest.param(name, "mean", marks=() if name in MASKING else SLOW) for name in MECHANISMS),
+    *CLS,
+]
 
 
 @pytest.mark.parametrize(("name", "pool"), POOLED)
@@ -185,7 +200,7 @@ def test_uniform_attention_without_positions_sees_a_bag_of_tokens():
     assert not np.allclose(*with_positions)
 
 
-@pytest.mark.parametrize("name", ["softmax", "ssd"])
+@pytest.mark.parametrize("name", ["softmax", pytest.param("ssd", marks=SLOW)])
 def test_a_pair_goes_through_one_encoder_and_its_difference_changes_sign(name):
     pair, lengths = jnp.stack([TOKENS, TOKENS[::-1]]), jnp.asarray([6, 9])
     params = initial(name, True)
@@ -206,7 +221,7 @@ def test_a_pair_goes_through_one_encoder_and_its_difference_changes_sign(name):
     assert not np.allclose(out, swapped)
 
 
-@pytest.mark.parametrize("name", ["softmax", "slay", "ssd"])
+@pytest.mark.parametrize("name", ["slay", pytest.param("ssd", marks=SLOW)])
 def test_drawn_features_get_no_gradient_and_weights_do(name):
     model = built(name)
     grads = jax.jit(jax.grad(lambda p: model.apply(p, TOKENS, LENGTH).sum()))(initial(name))
@@ -224,7 +239,9 @@ def test_remat_changes_nothing():
     )
 
 
-@pytest.mark.parametrize("name", ["softmax", "slay", "window_square", "ssd"])
+@pytest.mark.parametrize(
+    "name", ["slay", *(pytest.param(n, marks=SLOW) for n in ("window_square", "ssd"))]
+)
 def test_bfloat16_is_close_and_its_logits_and_params_are_float32(name):
     params = jax.tree.map(lambda x: x.astype(jnp.float32), initial(name))
     low, full = (

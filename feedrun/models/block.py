@@ -1,8 +1,9 @@
-"""The pre-LN transformer block that the decoder and the classifier share."""
+"""The pre-LN transformer block that the decoder and the classifier share, and its precision."""
 
 from collections.abc import Callable
 from typing import Any
 
+import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array
 
@@ -37,3 +38,8 @@ class Block(nn.Module):
         self.sow("intermediates", "heads", (q, k, v))
         mixed = attend(q, k, v).transpose(1, 0, 2).reshape(T, inner)
         return nn.Dense(D, use_bias=False, name="out")(mixed)
+
+
+def wide(x):
+    """x in float32 at least: features, denominators and long sums need their digits."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
-from feedrun.models.block import Block
+from feedrun.models.block import Block, wide
 from feedrun.models.recurrent import SSD
 from feedrun.models.streams import CONVOLUTION
 
@@ -36,11 +36,11 @@ class BothWays(nn.Module):
 
     @nn.compact
     def __call__(self, x, length):
-        wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        read = wide(x)
         turned = backwards(len(x), length)
         each = nn.vmap(SSD, variable_axes={"params": 0}, split_rngs={"params": True})
         mixer = _direction(each, self.recurrence, self.inner, self.heads, name="directions")
-        ahead, behind = mixer(jnp.stack([wide, _rows(wide, turned)]))
+        ahead, behind = mixer(jnp.stack([read, _rows(read, turned)]))
         return (ahead + _rows(behind, turned)).astype(x.dtype)
 
 

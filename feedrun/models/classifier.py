@@ -14,7 +14,7 @@ from flax import linen as nn
 from jax.tree_util import Partial
 from jaxtyping import Array, Float, Integer, Key
 
-from feedrun.models.block import Block
+from feedrun.models.block import Block, wide
 from feedrun.models.both_ways import Recurrence, RecurrentBlock
 
 Attend = Callable[..., Any]
@@ -171,7 +171,7 @@ class _Encoder(nn.Module):
             heads = Partial(partial(_heads, self.mixing), [leaf[layer] for leaf in drawn], mask)
             heads = _values if self.is_initializing() else heads
             x = self._block(Block, layer)(x, heads)
-        x = _wide(nn.LayerNorm(name="norm")(x))
+        x = wide(nn.LayerNorm(name="norm")(x))
         return x[0] if s.pool == "cls" else jnp.where(mask[:, None], x, 0).sum(0) / mask.sum()
 
     def _block(self, kind, layer, **more):
@@ -195,14 +195,9 @@ def _heads(tree, drawn, mask, q, k, v):
     def head(drawn, q, k, v):
         return jax.tree.unflatten(tree, drawn)(q, k, v, causal=False, mask=mask)
 
-    return jax.vmap(head)(drawn, *map(_wide, (q, k, v))).astype(v.dtype)
+    return jax.vmap(head)(drawn, *map(wide, (q, k, v))).astype(v.dtype)
 
 
 def _values(q, k, v):
     """In place of any attention while weights are drawn, which do not depend on it."""
     return v
-
-
-def _wide(x):
-    """In float32 at least: features, denominators and long sums need their digits."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))

@@ -14,6 +14,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
+from feedrun.models.block import wide
+
 Mix = Callable[[Any, Array, Array, Array], tuple[Array, Any]]
 
 
@@ -108,7 +110,7 @@ class _Mixing(nn.Module):
         T, D = x.shape
         options = {"use_bias": False, "kernel_init": self.start}
         qkv = nn.Dense(3 * D, name="qkv", **options)(x)
-        parts = jnp.split(_wide(qkv), 3, axis=1)  # its gradient is put together, not added up
+        parts = jnp.split(wide(qkv), 3, axis=1)  # its gradient is put together, not added up
         q, k, v = (part.reshape(T, self.heads, -1).transpose(1, 0, 2) for part in parts)
         mixed, memory = self.mix(memory, q, k, v)
         mixed = mixed.transpose(1, 0, 2).reshape(T, D).astype(x.dtype)
@@ -165,7 +167,7 @@ class _Standard(nn.Module):
             block = partial(_Standard._block, layer=layer)
             x, left = (nn.remat(block) if self.remat else block)(self, _of(memory, layer), x)
             after.append(left)
-        x = _wide(nn.LayerNorm(name="norm")(x))
+        x = wide(nn.LayerNorm(name="norm")(x))
         return nn.Dense(self.vocabulary, name="logits")(x), _stacked(after)
 
     def _block(self, memory, x, *, layer):
@@ -177,11 +179,6 @@ class _Standard(nn.Module):
         x = x + more
         up = nn.Dense(4 * self.width, name=named("up"))(nn.LayerNorm(name=named("norm_mlp"))(x))
         return x + nn.Dense(self.width, name=named("down"))(nn.gelu(up)), memory
-
-
-def _wide(x):
-    """x in float32 at least."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def _of(memory, layer):

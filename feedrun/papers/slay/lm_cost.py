@@ -44,15 +44,6 @@ def tokens_per_second(rows: list[Row], *, tokens: int) -> float | None:
     return float(tokens / np.median(gaps)) if len(gaps) else None
 
 
-def multiplied(net: Any) -> int:
-    """Weights that every token of one network is multiplied with; tables are looked up.
-
-    `net`: the params of R networks, (R, ...).
-    """
-    leaves = jax.tree_util.tree_leaves_with_path(net)
-    return sum(leaf[0].size for path, leaf in leaves if path[-1].key == "kernel")
-
-
 def peak(dtype: str) -> float:
     """Operations a second of large matrix products on all that a training runs on."""
     devices = jax.devices()
@@ -61,5 +52,9 @@ def peak(dtype: str) -> float:
 
 
 def peak_share(net: Any, speed: float, peak: float) -> float:
-    """6 operations a weight and token, of those that the device can do; attention left out."""
-    return 6 * multiplied(net) * speed / peak
+    """6 operations a weight and token, of those that the device can do; attention left out.
+
+    `net`: the params of R networks, (R, ...).
+    """
+    one = jax.tree.map(lambda leaf: leaf[0], net)
+    return 6 * lra_cost.multiplying(one) * speed / peak

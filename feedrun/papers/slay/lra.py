@@ -18,22 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from feedrun.experiment import Experiment, Journal, Result, estimate
-from feedrun.models import both_ways
 from feedrun.models import classifier as models
-from feedrun.models.both_ways import Recurrence
-from feedrun.papers.slay import lra_cost, lra_figures
+from feedrun.papers.slay import lra_cost, lra_figures, lra_mixing
 from feedrun.papers.slay import lra_training as training
-from feedrun.papers.slay.attends import ATTENDS, CONFIGURATIONS, EXACT_NEAR, KERNELS, Sizes
 from feedrun.papers.slay.lra_claims import CLAIMS, PAIRS
 from feedrun.papers.slay.lra_config import LongRange
-from feedrun.papers.slay.pairs import by_pairs
 from feedrun.tasks import lra, sequences
-
-CHUNK = 256
-"""Positions at a time where that changes nothing but time and memory."""
-
-SCANNED = 64
-"""Positions that a recurrence takes at once; changes nothing but time either."""
 
 MAPPED = 40
 """Length of the sequence whose attention is drawn, or the nearest that there is."""
@@ -91,32 +81,6 @@ def bucketed(cfg: LongRange, data: sequences.SequenceTask) -> sequences.Buckets:
     return sequences.buckets(data.train, cfg.sizes.training.groups)
 
 
-def mechanism(
-    name: str, dimension: int, *, chunk: int, pairs: bool, longest: int
-) -> tuple[Any, Sizes]:
-    """draw(key) -> attend for one head, and its sizes; FAVOR+ and ReLU have SLAY's m features.
-
-    `pairs`: kernels run by all pairs of positions; `longest`: of the sequences that there may be.
-    """
-    sizes = CONFIGURATIONS["class" if name == "slay_class" else "table"]
-    m = sizes.nodes * sizes.prf * sizes.poly
-    sizes = sizes._replace(features=m, longest=longest)
-    sizes = sizes._replace(chunk=chunk if name in EXACT_NEAR else CHUNK)
-    name = "slay" if name == "slay_class" else name
-    draw: Any = by_pairs(name) if pairs and name in KERNELS else ATTENDS[name]
-    return partial(draw, dimension=dimension, sizes=sizes), sizes
-
-
-def mixing(cfg: LongRange, name: str) -> tuple[Any, Sizes]:
-    """The same at the config's sizes, or the recurrence that takes the place of attention."""
-    m = cfg.sizes.model
-    longest = cfg.sizes.data.length + (m.pool == "cls")
-    ways = {"chunk": cfg.chunk, "pairs": cfg.by_pairs, "longest": longest}
-    if name == "ssd":
-        return Recurrence(cfg.states, SCANNED), CONFIGURATIONS["table"]
-    return mechanism(name, m.qkv // m.heads, **ways)
-
-
 def built(
     cfg: LongRange, name: str, data: sequences.SequenceTask, widths: tuple[int, ...]
 ) -> training.Program:
@@ -126,7 +90,7 @@ def built(
     dtype = None if cfg.dtype == "float32" else jnp.dtype(cfg.dtype)
     pairs = data.train.tokens.ndim == 3
     how: dict[str, Any] = {"pairs": pairs, "dtype": dtype, "remat": cfg.remat}
-    model = models.classifier(sizes, mixing(cfg, name)[0], **how)
+    model = models.classifier(sizes, lra_mixing.mixing(cfg, name)[0], **how)
     sizes = {"steps": t.steps, "batch": t.batch, "warmup": t.warmup, "decay": t.decay}
     return training.program(model, widths, **sizes, drop=m.drop > 0)
 
@@ -143,7 +107,7 @@ def outcome(cfg: LongRange, name: str, data, keys, peak: float, journal: Journal
     rate = cfg.rates[int(tried.argmax())]
     done = fit(seed_keys, [rate] * cfg.seeds, journal=journal.scope(name))
     first = jax.tree.map(lambda leaf: leaf[0], done.params)
-    features, state = remembered(cfg, name)
+    features, state = lra_mixing.remembered(cfg, name)
     shown = name in ("softmax", "yat", cfg.ours) and name != "ssd"
     return Outcome(
         program.accuracy(done.params, data.test),
@@ -156,17 +120,6 @@ def outcome(cfg: LongRange, name: str, data, keys, peak: float, journal: Journal
         state,
         attention_map(program.model, first, *example(data)[:2]) if shown else None,
     )
-
-
-def remembered(cfg: LongRange, name: str) -> tuple[int | None, int | None]:
-    """Features of a head, and numbers that a layer's state holds; None where there is no such."""
-    m = cfg.sizes.model
-    how, sizes = mixing(cfg, name)
-    if isinstance(how, Recurrence):
-        return None, both_ways.state(how, m.width, m.heads, m.qkv)
-    dimension = m.qkv // m.heads
-    features = lra_cost.features("slay" if name == "slay_class" else name, dimension, sizes)
-    return features, lra_cost.state(features, dimension, m.heads)
 
 
 def example(data: sequences.SequenceTask) -> tuple[np.ndarray, Any]:

@@ -50,7 +50,7 @@ def cost(
         for i, now in enumerate(rows)
     ]
     tokens = sum(int(now[1].sum()) for now in rows)
-    weights = _multiplying(params["weights"])
+    weights = multiplying(params["weights"])
     speed = tokens / sum(seconds)
     account: Any = step.memory_analysis()
     memory = account.temp_size_in_bytes / 2**20
@@ -95,7 +95,7 @@ def _step(program: Program, state, batch, key):
     return optax.apply_updates(params, updates), opt_state
 
 
-def _multiplying(weights) -> int:
+def multiplying(weights) -> int:
     """Numbers in matrices; not in tables, of which a token takes one row and multiplies nothing."""
     leaves = jax.tree_util.tree_leaves_with_path(weights)
     return sum(leaf.size for path, leaf in leaves if path[-1].key == "kernel")

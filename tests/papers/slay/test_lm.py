@@ -201,7 +201,6 @@ def test_weights_that_tokens_are_multiplied_with_are_those_of_matrices():
     net = whole("softmax")[1]["net"]
     stacked = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), net)
     blocks, logits = 2 * (3 + 1 + 4 + 4) * 8**2, 8 * 256
-    assert lm_cost.multiplied(stacked) == blocks + logits
     assert lm_cost.peak_share(stacked, 10.0, 1e6) == pytest.approx(60 * (blocks + logits) / 1e6)
 
 

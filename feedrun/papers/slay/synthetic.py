@@ -67,7 +67,8 @@ class Synthetic(Config):
             for name in part.tasks:
                 known(name, tasks, "task")
         for name in self.harder.tasks:
-            recall.task(name, self.harder.length * max(self.harder.factors))
+            for factor in (1, *self.harder.factors):
+                recall.task(name, self.harder.length * factor)
         if self.harder.width % self.harder.heads:
             raise ValueError(
                 f"width {self.harder.width} is not a multiple of heads {self.harder.heads}"

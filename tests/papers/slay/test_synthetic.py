@@ -208,3 +208,6 @@ def test_unknown_tasks_and_mechanisms_are_refused():
         Mechanism(attend="mamba", **BUDGET)
     with pytest.raises(ValueError, match="width 16 is not a multiple of heads 3"):
         Synthetic.model_validate(cfg | {"harder": cfg["harder"] | {"heads": 3}})
+    short = {"tasks": ["needle"], "length": 12, "factors": [2, 4]}  # too short to train on alone
+    with pytest.raises(ValueError, match="needle has lengths 24 to 1000000, got 12"):
+        Synthetic.model_validate(cfg | {"harder": cfg["harder"] | short})

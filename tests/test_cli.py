@@ -61,11 +61,9 @@ def test_run_writes_its_record_and_asking_again_returns_it(tmp_path):
     assert len(rows(tmp_path)) == 20
     before = (folder / "summary.json").stat().st_mtime_ns
 
-    began = time.monotonic()
     code, out, err = feedrun(tmp_path, "experiment=lab", "wandb=disabled", "-q")
     assert code == 0 and "+ holds" in out and "force=true" in out and not err
     assert (folder / "summary.json").stat().st_mtime_ns == before
-    assert time.monotonic() - began < 10
 
 
 def test_smoke_verdicts_are_marked_as_not_counting(tmp_path):

@@ -155,11 +155,17 @@ def test_no_file_is_no_curve(tmp_path):
     assert thinning.read(tmp_path / "metrics.jsonl") == ({}, [])
 
 
-def test_ten_thousand_rows_are_read_in_a_fraction_of_a_second(tmp_path):
+def test_ten_thousand_rows_are_read_faster_than_parsed_row_by_row(tmp_path):
     rows = [line(i, **{"train/loss": i / 7, "train/largest": i / 3}) for i in range(10_000)]
     path = write(tmp_path / "m.jsonl", rows)
-    began = time.process_time()
-    for _ in range(10):
-        read(path)
-    # A thousand of them must take less than 20 s, with the page.
-    assert time.process_time() - began < 0.2
+
+    def least(work):
+        seconds = []
+        for _ in range(5):
+            began = time.process_time()
+            work()
+            seconds.append(time.process_time() - began)
+        return min(seconds)
+
+    by_row = least(lambda: [json.loads(row) for row in path.open()])
+    assert least(lambda: read(path)) < by_row / 1.5  # measured: under a third

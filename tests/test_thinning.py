@@ -167,5 +167,5 @@ def test_ten_thousand_rows_are_read_faster_than_parsed_row_by_row(tmp_path):
             seconds.append(time.process_time() - began)
         return min(seconds)
 
-    by_row = least(lambda: [json.loads(row) for row in path.open()])
+    by_row = least(lambda: [json.loads(row) for row in path.read_text().splitlines()])
     assert least(lambda: read(path)) < by_row / 1.5  # measured: under a third

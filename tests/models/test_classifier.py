@@ -87,6 +87,7 @@ def test_output_equals_the_written_out_network():
     np.testing.assert_allclose(logits("softmax", tokens, LENGTH, layers=2), expected, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_every_layer_and_head_has_the_features_that_the_key_draws_for_it():
     def keys():  # as `init` splits them
         return jax.random.split(jax.random.split(jax.random.key(0))[1], (2, 2))

@@ -66,7 +66,9 @@ def test_positive_maps_are_nonnegative_and_positive_definite(name):
     assert values[0] >= -1e-12 * values[-1]
 
 
-@pytest.mark.parametrize("x", [-0.5, 0.0, 0.3])
+@pytest.mark.parametrize(
+    "x", [*(pytest.param(x, marks=pytest.mark.slow) for x in (-0.5, 0.0)), 0.3]
+)
 def test_exact_square_times_exponentials_is_unbiased_for_the_quadrature_kernel(x):
     truth = theory.quadrature_kernel(theory.laguerre_nodes(2, EPS), np.array(x))
     if x:
@@ -76,7 +78,9 @@ def test_exact_square_times_exponentials_is_unbiased_for_the_quadrature_kernel(x
         np.testing.assert_allclose(features.gram(phi, u[:1], u[1:]), 0, atol=1e-14)
 
 
-@pytest.mark.parametrize("x", [-0.5, 0.0, 0.3])
+@pytest.mark.parametrize(
+    "x", [*(pytest.param(x, marks=pytest.mark.slow) for x in (-0.5, 0.0)), 0.3]
+)
 def test_published_default_estimates_another_kernel(x):
     """Not K_R(x) but (1 + 2x^2) / (d (d + 2)) times its exponentials: 1 / d of x^2 in the mean."""
     mixture = theory.mixture(theory.laguerre_nodes(2, EPS), np.array(x))

@@ -57,6 +57,7 @@ def result():
     return run(smoke())
 
 
+@pytest.mark.slow
 def test_summary_is_finite_and_exact_claims_hold_at_any_size(result):
     for name, value in result.summary.items():
         assert np.isfinite(value).all(), name
@@ -64,6 +65,7 @@ def test_summary_is_finite_and_exact_claims_hold_at_any_size(result):
     assert {name: verdicts[name] for name in EXACT} == dict.fromkeys(EXACT, "holds")
 
 
+@pytest.mark.slow
 def test_repeats_are_one_number_a_seed(result):
     assert len(result.summary["yat_error_gaussian_slay"]) == 3
     assert len(result.summary["ablation_small_slay_less_uniform"]) == 3
@@ -72,6 +74,7 @@ def test_repeats_are_one_number_a_seed(result):
     np.testing.assert_allclose(less, np.subtract(*rows), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_figures_draw(result):
     figures = EXPERIMENT.figures(result)
     names = {"kernel", "bias_and_noise", "needle", "fidelity", "budgets", "nodes", "ablation"}
@@ -80,6 +83,7 @@ def test_figures_draw(result):
         figure.canvas.draw()
 
 
+@pytest.mark.slow
 def test_another_row_in_the_yaml_changes_no_other_number(result):
     few = smoke(fidelity={"mechanisms": ["hybrid", "uniform"], "swept": ["slay"]})
     assert [row.label for row in table_rows(few)] == ["hybrid", "uniform", "slay", "slay_m16"]
@@ -135,6 +139,7 @@ def disk(store, *, scope="", kill=None):
     )
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_identical_result(result):
     store = {}
     with pytest.raises(Killed):

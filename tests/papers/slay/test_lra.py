@@ -84,6 +84,7 @@ def trained(journal=None, *, rates=(0.03, 0.01), steps=60, name="uniform", drop=
     return training.trained(program(name, drop=drop), keys, rates, data, valid, **sizes)
 
 
+@pytest.mark.slow
 def test_blind_averaging_learns_to_count():
     """The control whose answer is known: uniform attention suffices for a bag of tokens."""
     found = trained()

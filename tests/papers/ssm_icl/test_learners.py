@@ -128,6 +128,7 @@ def test_the_schedule_rises_then_falls_to_its_last_share():
     np.testing.assert_allclose(at, [0, 0.5, 1, 0.51, 0.02], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_horizon_reaches_the_optimizer(family):
     arm = learners.learner("ssd+conv", family, NETWORK, length=LENGTH).arm
     state = learners.adamw(50).init(arm.init(jax.random.key(0)))

@@ -48,7 +48,7 @@ def sampled(family, seed, **sizes):
     [
         pytest.param("slow", marks=pytest.mark.slow),
         pytest.param("noisy", marks=pytest.mark.slow),
-        "switch",
+        pytest.param("switch", marks=pytest.mark.slow),
         "rougher",
     ],
 )

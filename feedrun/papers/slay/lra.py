@@ -17,11 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from feedrun.experiment import Experiment, Journal, Result, estimate
+from feedrun.experiment import Experiment, Journal, Result
 from feedrun.models import classifier as models
 from feedrun.papers.slay import lra_cost, lra_figures, lra_mixing
 from feedrun.papers.slay import lra_training as training
-from feedrun.papers.slay.lra_claims import CLAIMS, PAIRS
+from feedrun.papers.slay.lra_claims import CLAIMS, PAIRS, learned
 from feedrun.papers.slay.lra_config import LongRange
 from feedrun.tasks import lra, sequences
 
@@ -204,12 +204,6 @@ def notes(cfg: LongRange, data, found: dict[str, Outcome], majority: float) -> d
             "padded_to_the_longest": sequences.real_share(sequences.buckets(data.train, 1)),
         },
     }
-
-
-def learned(accuracy: np.ndarray, majority: float) -> bool:
-    """Is it above the majority class, by its interval where there is one?"""
-    value, low, _, _ = estimate((accuracy - majority).tolist())
-    return (value if low is None else low) > 0
 
 
 EXPERIMENT = Experiment(

@@ -6,7 +6,9 @@ An interval is over seeds (initial weights, batches and random features); the te
 the same for all.
 """
 
-from feedrun.experiment import Claim
+import numpy as np
+
+from feedrun.experiment import Claim, estimate
 
 MARGIN = 0.02
 """Two points of accuracy: what "as good as" means here."""
@@ -133,3 +135,9 @@ CLAIMS = (
         low=0.0,
     ),
 )
+
+
+def learned(accuracy: np.ndarray, majority: float) -> bool:
+    """Are the seeds' accuracies above the majority class, by their interval where there is one?"""
+    value, low, _, _ = estimate((accuracy - majority).tolist())
+    return (value if low is None else low) > 0

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
+from feedrun.papers.slay import lra_paired
 from feedrun.papers.slay.figures import WORDS, below, look, words
 from feedrun.plotting import canvas
 
@@ -33,11 +34,13 @@ def one_run(result: Result) -> dict[str, Any]:
 
 
 def by_task(results: Sequence[tuple[Any, Result]]) -> dict[str, Any]:
-    """A sweep's runs: accuracy over majority by task and mechanism, and against its cost."""
+    """A sweep's runs: accuracy by task and mechanism, against its cost, and paired by seed."""
     table = _table(results)
     if len({task for task, _ in table}) < 2:
         return {}
-    return {"lra_accuracy": tasks(table), "lra_cost": mean_cost(table)}
+    ours = str(results[0][1].arrays["ours"])
+    paired = lra_paired.figure(table, TASKS, ours=ours)
+    return {"lra_accuracy": tasks(table), "lra_cost": mean_cost(table), "lra_paired": paired}
 
 
 def accuracy(arrays) -> Figure:

@@ -344,7 +344,7 @@ def test_a_sweep_s_figures_need_two_tasks(result):
     other = result._replace(arrays=result.arrays | {"task": np.array("image")})
     assert lra_figures.by_task([(None, result)]) == {}
     figures = lra_figures.by_task([(None, result), (None, other)])
-    assert set(figures) == {"lra_accuracy", "lra_cost"}
+    assert set(figures) == {"lra_accuracy", "lra_cost", "lra_paired"}
     for figure in figures.values():
         figure.canvas.draw()
 

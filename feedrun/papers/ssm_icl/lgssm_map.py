@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from feedrun.experiment import Result
 from feedrun.papers.ssm_icl import trained_figures as shared
@@ -53,6 +54,8 @@ def arms_by_family(
         axes.set(title=title, xscale="log", xlabel="excess over the genie,\nmean over positions")
         axes.grid(alpha=0.25, axis="x")
         shared.plain(axes.xaxis)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.xaxis.set_minor_locator(NullLocator())
     panels[0].set_yticks(range(len(names)), [shared.title(name) for name in names])
     panels[0].set_ylim(len(names) - 0.4, -0.6)
     handles, labels = panels[0].get_legend_handles_labels()

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from feedrun.maths import orthogonal
+from feedrun.maths.draws import normals
 from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.families import Batch
 
@@ -74,12 +75,13 @@ def lg4(
     Then Cov(z_t) = I and Var(y_t) = 1.25 at every t. Other ranges of kappa (`decays`) and
     variances r (`noise`) are what a network trained on these can be tested on.
     """
-    kappa_key, turn_key, c_key = jax.random.split(key, 3)
+    kappa_key, normal_key = jax.random.split(key)
     low, high = decays
     kappa = jax.random.uniform(kappa_key, (count,), minval=low, maxval=high)
-    c = jax.random.normal(c_key, (count, 1, LG4_STATE))
+    turns = orthogonal.shapes(count, LG4_STATE)
+    c, *parts = normals(normal_key, [(count, 1, LG4_STATE), *turns])
     return Tasks(
-        kappa[:, None, None] * orthogonal.haar(turn_key, count, LG4_STATE),
+        kappa[:, None, None] * orthogonal.from_normals(parts),
         c / jnp.linalg.norm(c, axis=-1, keepdims=True),
         1 - kappa**2,
         jnp.full((count,), noise),
@@ -135,13 +137,13 @@ def trajectories(
 
     The state runs with the batch on the last axis, which vectorises; the noise is drawn before.
     """
-    start_key, state_key, noise_key = jax.random.split(key, 3)
     count, n = tasks.A.shape[:2]
-    outputs = tasks.C.shape[1]
+    outputs, steps = tasks.C.shape[1], length + taps - 1
     A, C = tasks.A.transpose(1, 2, 0), tasks.C.transpose(1, 2, 0)
-    first = jax.random.normal(start_key, (n, count))
-    w = _moving_sum(state_key, (length, n, count), taps) * jnp.sqrt(tasks.q)[None, None]
-    v = _moving_sum(noise_key, (length, outputs, count), taps) * jnp.sqrt(tasks.r)[None, None]
+    shapes = [(n, count), (steps, n, count), (steps, outputs, count)]
+    first, state_noise, noise = normals(key, shapes)
+    w = moving_sum(state_noise, taps) * jnp.sqrt(tasks.q)[None, None]
+    v = moving_sum(noise, taps) * jnp.sqrt(tasks.r)[None, None]
 
     def body(z, w):
         return jnp.sum(A * z[None], axis=1) + w, z
@@ -151,10 +153,10 @@ def trajectories(
     return z.transpose(2, 0, 1), y.transpose(2, 0, 1)
 
 
-def _moving_sum(key, shape, taps):
-    """Sums of the last `taps` of standard normal draws along the first axis, stationary."""
-    draws = jax.random.normal(key, (shape[0] + taps - 1, *shape[1:]))
-    return sum(draws[k : k + shape[0]] for k in range(taps))
+def moving_sum(x: Float[Array, "S ..."], taps: int) -> Float[Array, "T ..."]:
+    """Sums of the last `taps` numbers along the first axis, T = S - taps + 1."""
+    length = len(x) - taps + 1
+    return sum((x[k : k + length] for k in range(1, taps)), start=x[:length])
 
 
 def sampler(draw: Callable[[Any, int], Tasks], *, taps: int = 1) -> Callable[..., Batch]:

@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from feedrun.maths.draws import normals
 from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.families import Batch, Scalar
 
@@ -42,11 +43,8 @@ def rho_grid(*, points: int = 39, bound: float = 0.95) -> Float[Array, "G"]:
     return jnp.linspace(-bound, bound, points)
 
 
-def ar1(
-    key: Key[Array, ""], rho: Float[Array, "..."] | float, *, length: int, shape: tuple[int, ...]
-) -> Float[Array, "T ..."]:
-    """Stationary AR(1) processes of variance 1, time first; rho broadcasts against `shape`."""
-    draws = jax.random.normal(key, (length, *shape))
+def ar1(draws: Float[Array, "T ..."], rho: Float[Array, "..."] | Scalar) -> Float[Array, "T ..."]:
+    """Stationary AR(1) processes of variance 1 from standard normal draws, time first."""
     scale = jnp.sqrt(1 - jnp.asarray(rho) ** 2)
 
     def body(e, u):
@@ -66,12 +64,12 @@ def coloured_sampler(
     """
 
     def sample(key: Key[Array, ""], *, count: int, length: int) -> Batch:
-        w_key, rho_key, x_key, noise_key, white_key = jax.random.split(key, 5)
-        w = jax.random.normal(w_key, (count, REGRESSORS)) / REGRESSORS**0.5
+        rho_key, normal_key = jax.random.split(key)
         rho = rhos[jax.random.randint(rho_key, (count,), 0, len(rhos))]
-        x = ar1(x_key, regressor_rho, length=length, shape=(count, REGRESSORS))
-        noise = NOISE**0.5 * ar1(noise_key, rho, length=length, shape=(count,))
-        extra = white**0.5 * jax.random.normal(white_key, (length, count))
+        each, times = (count, REGRESSORS), (length, count)
+        w, x, noise, extra = normals(normal_key, [each, (length, *each), times, times])
+        w, x = w / REGRESSORS**0.5, ar1(x, regressor_rho)
+        noise, extra = NOISE**0.5 * ar1(noise, rho), white**0.5 * extra
         signal = jnp.sum(w[None] * x, axis=-1)
         hidden = {"signal": signal.T[..., None], "noise": noise.T[..., None]}
         return _batch(x, signal + noise + extra, Line(w, rho), hidden, tokens)
@@ -83,11 +81,11 @@ def drifting_sampler(a: Scalar, *, tokens: Format) -> Callable[..., Batch]:
     """sample of DR: weights that forget at rate a (1: they stay)."""
 
     def sample(key: Key[Array, ""], *, count: int, length: int) -> Batch:
-        w_key, x_key, noise_key = jax.random.split(key, 3)
-        w = ar1(w_key, a, length=length, shape=(count, REGRESSORS)) / REGRESSORS**0.5
-        x = jax.random.normal(x_key, (length, count, REGRESSORS))
+        full = (length, count, REGRESSORS)
+        w, x, noise = normals(key, [full, full, full[:2]])
+        w = ar1(w, a) / REGRESSORS**0.5
         signal = jnp.sum(w * x, axis=-1)
-        y = signal + NOISE**0.5 * jax.random.normal(noise_key, (length, count))
+        y = signal + NOISE**0.5 * noise
         hidden = {"signal": signal.T[..., None], "weights": w.transpose(1, 0, 2)}
         return _batch(x, y, jnp.full((count,), a), hidden, tokens)
 
@@ -98,9 +96,8 @@ def autoregression_sampler() -> Callable[..., Batch]:
     """sample of ARc; token t is (y_{t-1}, 1{t = 1}), regressors are the p last values."""
 
     def sample(key: Key[Array, ""], *, count: int, length: int) -> Batch:
-        phi_key, noise_key = jax.random.split(key)
-        phi = AR_DEVIATION * jax.random.normal(phi_key, (AR_LAGS, count))
-        u = jax.random.normal(noise_key, (length, count))
+        phi, u = normals(key, [(AR_LAGS, count), (length, count)])
+        phi = AR_DEVIATION * phi
 
         def body(lags, u):
             y = jnp.sum(phi * lags, axis=0) + u

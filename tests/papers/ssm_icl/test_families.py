@@ -145,14 +145,16 @@ def test_lg4_has_unit_states_and_variance_five_quarters():
 
 
 def test_coloured_noise_has_the_stated_correlation():
-    noise = regression.ar1(jax.random.key(3), 0.9, length=5, shape=(40_000,))
+    noise = regression.ar1(jax.random.normal(jax.random.key(3), (5, 40_000)), 0.9)
     for lag in range(5):
         product = noise[0] * noise[lag]
         assert abs(product.mean() - 0.9**lag) < 4 * product.std() / 200
 
 
 def test_moving_sums_of_noise_are_stationary():
-    draws = np.asarray(linear_gaussian._moving_sum(jax.random.key(4), (12, 20_000), 5))
+    draws = np.asarray(
+        linear_gaussian.moving_sum(jax.random.normal(jax.random.key(4), (16, 20_000)), 5)
+    )
     for lag in range(7):
         for start in (0, 5):
             product = draws[start] * draws[start + lag] if start + lag < 12 else draws[0] * 0

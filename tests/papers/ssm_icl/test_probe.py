@@ -111,19 +111,19 @@ def test_belief_is_the_filters():
 
 
 def test_a_probe_reads_what_is_there_and_not_what_is_not():
-    family = catalogue.lg1()
+    family, sizes = catalogue.lg1(), PROBING.model_copy(update={"fit": 192, "test": 128})
     asked = probe_targets.linear(linear_gaussian.lg1_grid())
     test_key, fit_key, held_key = jax.random.split(jax.random.key(3), 3)
-    test = family.sample(test_key, count=PROBING.test, length=6)
-    data = probe_reading.data(family, asked, (fit_key, held_key), test, PROBING, 6)
+    test = family.sample(test_key, count=sizes.test, length=6)
+    data = probe_reading.data(family, asked, (fit_key, held_key), test, sizes, 6)
     readers = [
         lambda batch: np.asarray(batch.hidden["signal"]) @ np.array([[2.0, -1.0]]),
         lambda batch: np.ones((*batch.targets.shape[:2], 1)),
     ]
-    score = probe_reading.read(data, readers, PROBING)
+    score = probe_reading.read(data, readers, sizes)
     np.testing.assert_allclose(score.average["signal"][0], 1, atol=1e-6)
     assert abs(score.average["signal"][1]) < 0.2 and score.by_position["state"].shape == (2, 5)
-    ceiling = probe_reading.known(data, data.attainable, PROBING.after)
+    ceiling = probe_reading.known(data, data.attainable, sizes.after)
     assert ceiling.average["filtered"][0] > ceiling.average["signal"][0] > 0
 
 

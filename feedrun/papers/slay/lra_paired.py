@@ -52,7 +52,7 @@ def figure(table: Table, titles: Mapping[str, str], *, ours: str) -> Figure:
     named = {**titles, AVERAGE: "average" + " without " * bool(unlearned) + ", ".join(unlearned)}
     rows = -(-len(panels) // 3)
     fig = canvas(11, 0.8 + rows * (0.6 + 0.27 * len(found)))
-    axes = fig.subplots(rows, min(len(panels), 3), sharex=True, sharey=True, squeeze=False)
+    axes = fig.subplots(rows, min(len(panels), 3), sharey=True, squeeze=False)
     for ax, task in zip(axes.flat, panels, strict=False):
         _panel(ax, {pair: own[task] for pair, own in found.items() if task in own}, list(found))
         ax.set_title(named[task], fontsize=10)

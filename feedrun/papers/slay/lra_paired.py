@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from feedrun.experiment import estimate
 from feedrun.papers.slay.figures import look, words
@@ -77,6 +78,7 @@ def _panel(ax, own: Mapping[tuple[str, str], np.ndarray], order: Iterable) -> No
             if low is not None:
                 ax.plot([low, high], [place, place], color=style["color"], linewidth=1.6)
             ax.plot(value, place, color=style["color"], marker=style["marker"], markersize=5)
+    ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.grid(alpha=0.25, axis="x")
 
 

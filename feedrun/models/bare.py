@@ -32,16 +32,16 @@ def bare(poles: Poles, states: int, *, features: int, layers: int = 1, conv: boo
     count = states // 2 if poles == "complex" else states
 
     def init(key: Any) -> Any:
-        keys = jax.random.split(key, layers + 2)
+        *layer_keys, read_key, conv_key = jax.random.split(key, layers + 2)
         sizes = [features] + [states] * (layers - 1)
         params = {
             "layers": [
-                _layer(k, size, states, count) for k, size in zip(keys, sizes, strict=False)
+                _layer(k, size, states, count) for k, size in zip(layer_keys, sizes, strict=True)
             ],
-            "C": jax.random.normal(keys[-2], (states, 1)) / states**0.5,
+            "C": jax.random.normal(read_key, (states, 1)) / states**0.5,
         }
         if conv:
-            fresh = jax.random.normal(keys[-1], (CONVOLUTION, features)) / CONVOLUTION**0.5
+            fresh = jax.random.normal(conv_key, (CONVOLUTION, features)) / CONVOLUTION**0.5
             params["conv"] = fresh.at[0].add(1.0)
         return params
 

@@ -23,7 +23,9 @@ def ols_risk(n: Float[Array, "T"], *, d: int, noise: float) -> Float[Array, "T"]
     return jnp.where(finite, noise * (1 + d / jnp.where(finite, n - d - 1, 1)), jnp.inf)
 
 
-def one_step_risk(n: Float[Array, "T"], *, d: int, noise: float, prior: float) -> Float[Array, "T"]:
+def one_step_risk(
+    n: Float[Array, "*T"], *, d: int, noise: float, prior: float
+) -> Float[Array, "*T"]:
     """Risk of the best single gradient step from zero (LSA-opt), for every rho (section 5.3)."""
     extra = d + 1 + noise / prior
     return noise + prior * d * extra / (n + extra)

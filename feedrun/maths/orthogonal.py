@@ -4,23 +4,16 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
-
-from feedrun.maths.draws import normals
-
-
-def haar(key: Key[Array, ""], count: int, dimension: int) -> Float[Array, "B N N"]:
-    """Matrices uniform (Haar) on O(N), a batch of them; see `from_normals`."""
-    return from_normals(normals(key, shapes(count, dimension)))
+from jaxtyping import Array, Float
 
 
 def shapes(count: int, dimension: int) -> list[tuple[int, int]]:
-    """Of the standard normal arrays that `from_normals` needs: (B, 1), (B, 2), ..., (B, N)."""
+    """Of the standard normal arrays that `haar` needs: (B, 1), (B, 2), ..., (B, N)."""
     return [(count, k) for k in range(1, dimension + 1)]
 
 
-def from_normals(parts: Sequence[Float[Array, "B _"]]) -> Float[Array, "B N N"]:
-    """Haar matrices from independent standard normal arrays of `shapes`.
+def haar(parts: Sequence[Float[Array, "B _"]]) -> Float[Array, "B N N"]:
+    """Matrices uniform (Haar) on O(N), a batch, from standard normal arrays of `shapes`.
 
     Built up from 1 x 1 on: if Q is Haar on O(k), so is H(v) diag(1, Q) on O(k+1), where H(v) is
     orthogonal with first column v, uniform on the sphere (Stewart 1980; Mezzadri 2007). H(v) is

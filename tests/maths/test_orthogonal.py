@@ -1,13 +1,19 @@
 """Random orthogonal matrices: orthogonal, and uniform."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from feedrun.maths import orthogonal
+from feedrun.maths.draws import normals
 
-haar = jax.jit(orthogonal.haar, static_argnums=(1, 2))
+
+@partial(jax.jit, static_argnums=(1, 2))
+def haar(key, count, dimension):
+    return orthogonal.haar(normals(key, orthogonal.shapes(count, dimension)))
 
 
 @pytest.mark.parametrize("N", [1, 2, 4])

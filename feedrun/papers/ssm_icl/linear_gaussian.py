@@ -81,7 +81,7 @@ def lg4(
     turns = orthogonal.shapes(count, LG4_STATE)
     c, *parts = normals(normal_key, [(count, 1, LG4_STATE), *turns])
     return Tasks(
-        kappa[:, None, None] * orthogonal.from_normals(parts),
+        kappa[:, None, None] * orthogonal.haar(parts),
         c / jnp.linalg.norm(c, axis=-1, keepdims=True),
         1 - kappa**2,
         jnp.full((count,), noise),

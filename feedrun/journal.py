@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 import time
 import zipfile
 from collections import Counter
@@ -52,7 +53,8 @@ def checkpoints(folder: Path) -> dict[str, tuple[int, int]]:
 class DiskJournal:
     """What is open while a run lasts: the row file, the clock and the checkpoint clock.
 
-    (The one object with memory in feedrun: it stands for the outside world.)
+    (The one object with memory in feedrun: it stands for the outside world. Parts of a run in
+    threads, see `threads`, take turns with it.)
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class DiskJournal:
         self.counts = Counter(row.get("scope", "") for row in rows)
         self.elapsed = max((row["time"] for row in rows), default=0.0)
         self.started = time.monotonic() - self.elapsed
-        self.saved_at = time.monotonic()
+        self.lock = threading.RLock()
+        self.opened = time.monotonic()
+        self.saved_at: dict[str, float] = {}
         self.last_step: dict[str, int] = {}
         self.first_seen: dict[str, tuple[int, float]] = {}
         self.told_at = 0.0
@@ -81,15 +85,21 @@ class DiskJournal:
     def journal(self, scope: str = "") -> Journal:
         """The Journal that an experiment sees, for one scope."""
         prefix = f"{scope}/" if scope else ""
+        alone = self._alone
         return Journal(
-            log=lambda step, metrics: self.log(scope, int(step), metrics),
-            progress=lambda done, total, metrics=None: self.progress(
-                scope, int(done), int(total), metrics or {}
+            log=lambda step, metrics: alone(self.log, scope, int(step), metrics),
+            progress=lambda done, total, metrics=None: alone(
+                self.progress, scope, int(done), int(total), metrics or {}
             ),
-            save=lambda step, state, final=False: self.save(scope, int(step), state, final),
-            restore=lambda like: self.restore(scope, like),
+            save=lambda step, state, final=False: alone(self.save, scope, int(step), state, final),
+            restore=lambda like: alone(self.restore, scope, like),
             scope=lambda name: self.journal(prefix + name),
         )
+
+    def _alone(self, act: Callable[..., Any], *given: Any) -> Any:
+        """Whatever is done to the record, one thread at a time."""
+        with self.lock:
+            return act(*given)
 
     def progress(self, scope: str, done: int, total: int, metrics: Mapping[str, Any]) -> None:
         """Show it, and now and then leave it in progress.json for whoever looks from outside."""
@@ -117,15 +127,15 @@ class DiskJournal:
         self.mirror(row)
 
     def save(self, scope: str, step: int, state: Any, final: bool) -> bool:
-        """Checkpoint `state` unless the last one is younger than `every` seconds; did it?"""
+        """Checkpoint a scope's `state` unless its last is younger than `every` seconds; did it?"""
         now = time.monotonic()
-        due = final or now - self.saved_at >= self.every
+        due = final or now - self.saved_at.get(scope, self.opened) >= self.every
         if not broadcast.share(b"due" if due else b""):
             return False
         leaves = whole(state)
         about = {"step": step, "rows": self.counts[scope], "scope": scope}
         store.write_arrays(self._path(scope), about | leaves)
-        self.saved_at = now
+        self.saved_at[scope] = now
         return True
 
     def restore(self, scope: str, like: Any) -> tuple[int, Any] | None:

@@ -107,7 +107,7 @@ def layout(
     """
     if batching and not repeats:
         raise ValueError(f"batching={batching!r} says how repeats run, but there are no repeats")
-    chosen = list(jax.devices() if devices is None else devices)
+    chosen = list(devices or _usable())
     on_cpu, groups = chosen[0].platform == "cpu", _by_process(chosen)
     if repeats:
         batching = batching or ("map" if on_cpu else "vmap")
@@ -130,6 +130,12 @@ def layout(
     if each * len(groups) == 1 and devices is None:
         return Layout(None, batching, "batch")
     return Layout(_mesh(groups, each), batching, "batch")
+
+
+def _usable() -> list[Any]:
+    """All devices, or the one that was chosen with `jax.default_device`."""
+    own = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+    return [own] if own is not None else jax.devices()
 
 
 def _by_process(devices: Sequence[Any]) -> list[list[Any]]:

@@ -28,7 +28,7 @@ FLOORS = {
     "pooling": 5, "published": 5, "workspace": 5, "thinning": 5,
     "papers": 4,
     "train": 3, "tuning": 3, "streams": 3, "plotting": 3, "layout": 3, "experiment": 3,
-    "together": 3, "hosts": 3, "broadcast": 3, "machine": 3,
+    "together": 3, "threads": 3, "hosts": 3, "broadcast": 3, "machine": 3,
     "models": 2, "tasks": 2,
     "maths": 1, "choices": 1,
 }  # fmt: skip

@@ -28,6 +28,7 @@ from feedrun.papers.ssm_icl import (
 from feedrun.papers.ssm_icl.arm_names import Names
 from feedrun.papers.ssm_icl.examined import Placed
 from feedrun.papers.ssm_icl.standings import Standing
+from feedrun.threads import in_threads
 
 
 class Setting(NamedTuple):
@@ -74,14 +75,17 @@ def run(cfg: Ablation, key: jax.Array, journal: Journal) -> Result:
     family = setting.build(cfg, keys.library)
     valid = exams.draw(family, keys.tune, count=cfg.training.valid, length=cfg.length, only=())
     exam = exams.draw(family, keys.test, count=cfg.sequences, length=cfg.length, only=setting.only)
-    everyone = []
-    for name in cfg.arms:
+
+    def stood(name: str, journal: Journal) -> Standing:
         arm = learners.learner(name, family, cfg.network, length=cfg.length)
         trained = learners.fitted(
             arm, keys, cfg.training, valid, journal, length=cfg.length, over=setting.over
         )
-        everyone.append(standings.stand(arm, trained, exam, over=setting.over))
-        journal.log(len(everyone), standings.summary(everyone[-1], cfg.at))
+        return standings.stand(arm, trained, exam, over=setting.over)
+
+    everyone = in_threads(stood, cfg.arms, journal)
+    for done, one in enumerate(everyone):
+        journal.log(done + 1, standings.summary(one, cfg.at))
     return Result(
         summary(cfg, everyone),
         arrays(cfg, everyone, exam),

@@ -38,6 +38,7 @@ from feedrun.papers.ssm_icl.families import Family, Keys
 from feedrun.papers.ssm_icl.learners import Count, Learner, Trained
 from feedrun.papers.ssm_icl.standings import Standing
 from feedrun.streams import Stream
+from feedrun.threads import in_threads
 
 
 class Diversity(Examined):
@@ -76,14 +77,21 @@ def run(cfg: Diversity, key: jax.Array, journal: Journal) -> Result:
     family = catalogue.lg4(prior_key, bank=cfg.bank)
     everyone = [learners.learner(a, family, cfg.network, length=cfg.length) for a in cfg.arms]
     shared = prepared(cfg, family, repeats)
-    cells: dict[tuple[str, int, int], Cell] = {}
-    for (k, repeat), own in shared:
-        for one in everyone:
-            place = one.name, k, repeat
-            cells[place] = cell(cfg, one, own, journal.scope(f"tasks_{k}/repeat_{repeat}"))
-            row = np.array(cells[place].found).mean(axis=1)
-            names = [f"{one.name}/tasks_{k}/{name}" for name in Distances._fields]
-            journal.log(len(cells), dict(zip(names, row.tolist(), strict=True)))
+
+    def of_arm(one: Learner, journal: Journal) -> list[Cell]:
+        places = [(f"tasks_{k}/repeat_{repeat}", own) for (k, repeat), own in shared]
+        return [cell(cfg, one, own, journal.scope(place)) for place, own in places]
+
+    of_arms = in_threads(of_arm, everyone, journal)
+    cells = {
+        (one.name, k, repeat): own
+        for one, found in zip(everyone, of_arms, strict=True)
+        for ((k, repeat), _), own in zip(shared, found, strict=True)
+    }
+    for done, ((arm, k, _), own) in enumerate(cells.items()):
+        row = np.array(own.found).mean(axis=1)
+        names = [f"{arm}/tasks_{k}/{name}" for name in Distances._fields]
+        journal.log(done + 1, dict(zip(names, row.tolist(), strict=True)))
     lines = {place: between(own.exams["new"]) for place, own in shared}
     return Result(
         summary(cfg, cells), arrays(cfg, cells, lines), notes(cfg, everyone, cells, shared)

@@ -57,11 +57,10 @@ def run(cfg: Lgssm, key: jax.Array, journal: Journal) -> Result:
         length=cfg.length,
         only=LINES,
     )
-    main = {}
-    for done, name in enumerate(cfg.arms):
-        learner = learners.learner(name, stage.family, cfg.network, length=cfg.length)
-        main[name] = stages.standing(stage, learner, journal)
-        journal.progress(done + 1, len(cfg.arms) + len(cfg.parts))
+    arms = [learners.learner(n, stage.family, cfg.network, length=cfg.length) for n in cfg.arms]
+    main = dict(zip(cfg.arms, stages.everyone(stage, arms, journal), strict=True))
+    parts = 1 + len(cfg.parts)
+    journal.progress(1, parts)
     summary, arrays = compared(cfg, stage, main)
     groups: dict[str, list[Standing]] = {"main": list(main.values())}
     if "stretched" in cfg.parts:
@@ -69,9 +68,11 @@ def run(cfg: Lgssm, key: jax.Array, journal: Journal) -> Result:
     if "states" in cfg.parts:
         *found, groups["states"] = lgssm_parts.states(cfg, stage, main, journal)
         _add(summary, arrays, *found)
-    for part in (name for name in ALONE if name in cfg.parts):
+    alone = [name for name in ALONE if name in cfg.parts]
+    for left, part in zip(reversed(range(len(alone))), alone, strict=True):
         *found, groups[part] = ALONE[part](cfg, split[part], journal.scope(part))
         _add(summary, arrays, *found)
+        journal.progress(parts - left, parts)
     summary |= standings.leak_summary(one for group in groups.values() for one in group)
     if len(main) == 1:
         prefix = f"{cfg.arms[0]}/"

@@ -22,8 +22,10 @@ from feedrun.papers.ssm_icl import (
 )
 from feedrun.papers.ssm_icl import lgssm_scores as measures
 from feedrun.papers.ssm_icl import lgssm_stage as stages
+from feedrun.papers.ssm_icl.families import Family
 from feedrun.papers.ssm_icl.lgssm_config import END, FIRST, Lgssm
 from feedrun.papers.ssm_icl.standings import Standing
+from feedrun.threads import in_threads
 
 Found = tuple[dict[str, Any], dict[str, np.ndarray], list[Standing]]
 
@@ -77,13 +79,13 @@ def states(
     cfg: Lgssm, stage: stages.Stage, everyone: Mapping[str, Standing], journal: Journal
 ) -> Found:
     """The reference arm with smaller and larger states, all else equal (E11)."""
-    family, ladder = stage.family, []
+    family, sized = stage.family, []
     for count in cfg.states:
         network = cfg.network.model_copy(update={"states": count})
         room = learners.sizes(network, cfg.length)
         arm = arms.build(learners.REFERENCE, room, features=family.inputs, outputs=family.outputs)
-        learner = learners.of_arm(f"states_{count}", arm, family)
-        ladder.append(stages.standing(stage, learner, journal))
+        sized.append(learners.of_arm(f"states_{count}", arm, family))
+    ladder = stages.everyone(stage, sized, journal)
     own = [everyone[learners.REFERENCE]] if learners.REFERENCE in everyone else []
     sizes = {id(one): arms.state_size(one.learner.arm) for one in [*ladder, *own]}
     rungs = sorted([*ladder, *own], key=lambda one: sizes[id(one)])
@@ -105,15 +107,18 @@ def exact(cfg: Lgssm, key: Any, journal: Journal) -> Found:
     """The reference arm where Bayes is exact: 16 frozen systems of LG4, and LG1 (C10, C15)."""
     keys = [families.keys(k) for k in jax.random.split(key)]
     finite = catalogue.lg4_finite(jax.random.clone(keys[0].library), tasks=LIBRARY)
-    summary, arrays, everyone = {}, {}, []
-    for name, family, own in (("finite", finite, keys[0]), ("lg1", catalogue.lg1(), keys[1])):
+    named = [("finite", finite, keys[0]), ("lg1", catalogue.lg1(), keys[1])]
+
+    def stood(one: tuple[str, Family, families.Keys], journal: Journal) -> Found:
+        name, family, own = one
         stage = stages.build(family, own, cfg.exact, sequences=cfg.sequences, length=cfg.length)
         learner = learners.learner(learners.REFERENCE, family, cfg.network, length=cfg.length)
-        one = stages.standing(stage, learner._replace(name=name), journal)
-        summary |= _against_mixture(name, one, stage)
-        arrays |= {f"{name}_excess": one.excess, f"{name}_bayes": stages.line(stage.exam, "bayes")}
-        everyone.append(one)
-    return summary, arrays, everyone
+        found = stages.standing(stage, learner._replace(name=name), journal)
+        curves = {f"{name}_excess": found.excess, f"{name}_bayes": stages.line(stage.exam, "bayes")}
+        return _against_mixture(name, found, stage), curves, [found]
+
+    (summary, arrays, finite_one), (more, others, lg1_one) = in_threads(stood, named, journal)
+    return summary | more, arrays | others, [*finite_one, *lg1_one]
 
 
 def _against_mixture(name: str, one: Standing, stage: stages.Stage) -> dict[str, Any]:
@@ -171,10 +176,11 @@ def poles(cfg: Lgssm, key: Any, journal: Journal) -> Found:
     stage = stages.build(
         family, families.keys(key), cfg.poles, sequences=cfg.sequences, length=cfg.length
     )
-    everyone = []
-    for name, kind in BARE.items():
-        learner = learners.of_arm(name, bare(**kind, features=family.inputs), family)
-        everyone.append(stages.standing(stage, learner, journal))
+    made = [
+        learners.of_arm(name, bare(**kind, features=family.inputs), family)
+        for name, kind in BARE.items()
+    ]
+    everyone = stages.everyone(stage, made, journal)
     settled = min(SETTLED, cfg.length // 2)
     late = {one.learner.name: one.excess[:, settled:].mean(axis=1) for one in everyone}
     summary: dict[str, Any] = {f"poles/{name}": value.tolist() for name, value in late.items()}
@@ -188,8 +194,8 @@ def poles(cfg: Lgssm, key: Any, journal: Journal) -> Found:
 def _compared(cfg: Lgssm, part, family, keys, names, journal: Journal):
     """The stage, and these arms on it with the part's sizes and budget."""
     stage = stages.build(family, keys, part.training, sequences=cfg.sequences, length=cfg.length)
-    made = (learners.learner(n, family, part.network, length=cfg.length) for n in names)
-    return stage, [stages.standing(stage, learner, journal) for learner in made]
+    made = [learners.learner(n, family, part.network, length=cfg.length) for n in names]
+    return stage, stages.everyone(stage, made, journal)
 
 
 def _curves(part: str, everyone: list[Standing]) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 """A family with its held-out sequences: where arms are trained and marked."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,6 +13,7 @@ from feedrun.papers.ssm_icl.exams import Exam
 from feedrun.papers.ssm_icl.families import Family, Keys
 from feedrun.papers.ssm_icl.learners import Learner, Training
 from feedrun.papers.ssm_icl.standings import Standing
+from feedrun.threads import in_threads
 
 OVER = "genie"
 """What excess is over: the filter that knows the system, exact for every family here."""
@@ -51,6 +52,11 @@ def standing(stage: Stage, learner: Learner, journal: Journal) -> Standing:
         learner, stage.keys, stage.training, stage.valid, journal, length=stage.length, over=OVER
     )
     return standings.stand(learner, trained, stage.exam, over=OVER, slab=stage.training.batch)
+
+
+def everyone(stage: Stage, arms: Sequence[Learner], journal: Journal) -> list[Standing]:
+    """The standings of several arms, side by side on host CPUs."""
+    return in_threads(lambda one, own: standing(stage, one, own), arms, journal)
 
 
 def line(exam: Exam, name: str) -> Float[np.ndarray, "T"]:

@@ -32,6 +32,7 @@ from feedrun.papers.ssm_icl.families import Family, Keys
 from feedrun.papers.ssm_icl.learners import Network, Training
 from feedrun.papers.ssm_icl.markov_claims import CLAIMS, comparisons, one_layer
 from feedrun.papers.ssm_icl.standings import Standing
+from feedrun.threads import in_threads
 
 CHAINS: dict[str, Callable[[Any], Family]] = {
     "mc3": lambda key: catalogue.markov(symbols=3, alpha=1.0),
@@ -112,11 +113,12 @@ def study(cfg: Markov, name: str, keys: Keys, journal: Journal) -> Studied:
     valid = exams.draw(family, keys.tune, count=cfg.training.valid, length=cfg.length, only=())
     exam = exams.draw(family, keys.test, count=cfg.sequences, length=cfg.test_length)
     sit = partial(_sit, cfg, family, keys, valid, exam)
-    everyone = [sit(cfg.network, arm, journal) for arm in cfg.chains[name] or []]
+    everyone = in_threads(partial(sit, cfg.network), cfg.chains[name] or [], journal)
     network = cfg.network.model_copy(update={"layers": 1})
     single = cfg.one_layer if name == MAIN else []
-    inside = journal.scope(ONE_LAYER)
-    return Studied(name, exam, everyone, [sit(network, arm, inside) for arm in single])
+    return Studied(
+        name, exam, everyone, in_threads(partial(sit, network), single, journal.scope(ONE_LAYER))
+    )
 
 
 def _sit(

@@ -9,7 +9,6 @@ control    ARc: ridge is Bayes
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import NamedTuple, cast
 
 import jax
@@ -25,6 +24,7 @@ from feedrun.papers.ssm_icl.families import Batch, Family, Keys, Predictor
 from feedrun.papers.ssm_icl.learners import Learner, Training
 from feedrun.papers.ssm_icl.regression import AR_DEVIATION, NOISE
 from feedrun.papers.ssm_icl.standings import Standing
+from feedrun.threads import in_threads
 
 RHO = 0.9
 """Correlation of the noise in `coloured` and `shifted`: the specification's."""
@@ -156,17 +156,12 @@ def examine(
         length=study.length,
         only=study.only,
     )
-    fit = partial(learners.fitted, length=length, over="bayes")
-    everyone = [
-        standings.stand(
-            one,
-            fit(one, keys, training, valid, journal.scope(study.name)),
-            exam,
-            over="bayes",
-            slab=training.batch,
-        )
-        for one in arms
-    ]
+
+    def stood(one: Learner, journal: Journal) -> Standing:
+        trained = learners.fitted(one, keys, training, valid, journal, length=length, over="bayes")
+        return standings.stand(one, trained, exam, over="bayes", slab=training.batch)
+
+    everyone = in_threads(stood, arms, journal.scope(study.name))
     return Studied(study, exam, everyone, study.floors(exam.batch))
 
 

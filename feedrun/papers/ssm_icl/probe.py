@@ -37,6 +37,7 @@ from feedrun.papers.ssm_icl.probe_claims import CLAIMS
 from feedrun.papers.ssm_icl.probe_gain import Gain
 from feedrun.papers.ssm_icl.probe_reading import Probing
 from feedrun.papers.ssm_icl.probe_summary import Part
+from feedrun.threads import in_threads
 
 
 class Section(Config):
@@ -128,17 +129,23 @@ def probed(
         "genie": probe_reading.known(data, data.genie, probing.after),
         "last": probe_reading.read(data, [probe_reading.last(probing.lags)], probing),
     }
-    everyone = []
-    for arm in section.arms:
+    starts = jax.random.split(start_key, training.seeds)
+
+    def of_arm(arm: str, journal: Journal):
         learner = learners.learner(arm, family, cfg.network, length=length)
         trained = learners.fitted(
             learner, keys, training, valid, journal, length=length, over="genie"
         )
-        everyone.append(standings.stand(learner, trained, exam, over="genie", slab=training.batch))
-        hidden = partial(_read, learner, data, probing)
-        scores[arm] = hidden(trained.params)
-        starts = jax.random.split(jax.random.clone(start_key), training.seeds)
-        scores[f"untrained {arm}"] = hidden(jax.jit(jax.vmap(learner.arm.init))(starts))
+        untrained = jax.jit(jax.vmap(learner.arm.init))(jax.random.clone(starts))
+        hidden = [_read(learner, data, probing, own) for own in (trained.params, untrained)]
+        return hidden, standings.stand(learner, trained, exam, over="genie", slab=training.batch)
+
+    everyone = []
+    for arm, (hidden, one) in zip(
+        section.arms, in_threads(of_arm, section.arms, journal), strict=True
+    ):
+        scores[arm], scores[f"untrained {arm}"] = hidden
+        everyone.append(one)
     return Part(name, tuple(section.arms), scores, everyone), everyone
 
 

@@ -31,6 +31,7 @@ from feedrun.papers.ssm_icl.exams import Exam
 from feedrun.papers.ssm_icl.families import Family, Keys
 from feedrun.papers.ssm_icl.learners import Learner, Trained
 from feedrun.papers.ssm_icl.standings import LEAKS, Standing
+from feedrun.threads import in_threads
 
 WORDS = {
     "slow": "LG4 that decays more slowly (kappa in [0.98, 0.999])",
@@ -117,18 +118,19 @@ def faced(
     """
     family = tested["unshifted"]
     valid = exams.draw(family, keys.tune, count=cfg.training.valid, length=cfg.length)
-    trained = []
-    for name in names:
+
+    def trained(name: str, journal: Journal) -> tuple[Learner, Trained]:
         learner = learners.learner(name, family, cfg.network, length=cfg.length)
-        inside = journal.scope(source)
         found = learners.fitted(
-            learner, keys, cfg.training, valid, inside, length=cfg.length, over="bayes"
+            learner, keys, cfg.training, valid, journal, length=cfg.length, over="bayes"
         )
-        trained.append((learner, found))
+        return learner, found
+
+    arms = in_threads(trained, names, journal.scope(source))
     faces = {}
     for name, key in zip(tested, jax.random.split(keys.test, len(tested)), strict=True):
         exam = exams.draw(tested[name], key, count=cfg.sequences, length=cfg.length)
-        faces[source if name == "unshifted" else name] = face(cfg, exam, trained)
+        faces[source if name == "unshifted" else name] = face(cfg, exam, arms)
     return faces
 
 

@@ -1,0 +1,66 @@
+"""Independent parts of a run side by side on host CPUs: one compiles or waits, the others go on."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TypeVar
+
+import jax
+
+from feedrun.experiment import Journal
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+
+class Stopped(Exception):
+    """Another part has failed, or the user has interrupted: this one ends at its next row."""
+
+
+def in_threads(
+    work: Callable[[Item, Journal], Found], items: Sequence[Item], journal: Journal
+) -> list[Found]:
+    """[work(item, journal) for item in items], on host CPUs as many at a time as there are devices.
+
+    Each part must have rows and checkpoints of a scope of its own. It computes on one device, so
+    its repeats are not spread, and what it finds does not depend on how many run beside it. The
+    first error ends all others at their next row. Parts run one after another on accelerators,
+    among several processes, where there is one device, and inside a part.
+    """
+    workers = min(len(items), _at_once())
+    if workers < 2:
+        return [work(item, journal) for item in items]
+    stop = threading.Event()
+    watched, device = _until(stop, journal), jax.local_devices()[0]
+
+    def part(item: Item) -> Found:
+        with jax.default_device(device):
+            return work(item, watched)
+
+    with ThreadPoolExecutor(workers) as pool:
+        parts = [pool.submit(part, item) for item in items]
+        try:
+            for one in as_completed(parts):
+                one.result()
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [one.result() for one in parts]
+
+
+def _at_once() -> int:
+    inside = jax.config.jax_default_device is not None  # pyright: ignore[reportAttributeAccessIssue]
+    alone = inside or jax.process_count() > 1 or jax.default_backend() != "cpu"
+    return 1 if alone else jax.local_device_count()
+
+
+def _until(stop: threading.Event, journal: Journal) -> Journal:
+    """The journal, which ends whoever writes a row once `stop` is set."""
+
+    def log(step, metrics):
+        if stop.is_set():
+            raise Stopped
+        journal.log(step, metrics)
+
+    return journal._replace(log=log, scope=lambda name: _until(stop, journal.scope(name)))

@@ -1,0 +1,124 @@
+"""Parts of a run side by side in threads: order, one device each, errors, the record."""
+
+import json
+import subprocess
+import sys
+import threading
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from feedrun import journal as journals
+from feedrun import threads
+from feedrun.experiment import silent_journal
+from feedrun.layout import layout
+from feedrun.streams import generated
+from feedrun.threads import in_threads
+
+
+@pytest.fixture
+def two(monkeypatch):
+    """As on a host with two devices."""
+    monkeypatch.setattr(threads, "_at_once", lambda: 2)
+
+
+def test_results_come_in_the_order_of_the_items(two):
+    first = threading.Event()
+
+    def work(item, journal):
+        if item == 0:
+            assert first.wait(10), "the second part did not run beside the first"
+        first.set()
+        return item * 10
+
+    assert in_threads(work, [0, 1, 2], silent_journal()) == [0, 10, 20]
+
+
+def test_a_part_computes_on_one_device_and_its_parts_run_in_turn(monkeypatch):
+    monkeypatch.setattr(jax, "local_device_count", lambda: 2)
+
+    def inner(item, journal):
+        return threading.get_ident()
+
+    def work(item, journal):
+        keys = jax.random.split(jax.random.key(0), 2)
+        stream = generated(lambda key: jnp.zeros(2))
+        place = layout(keys, stream, repeats=2, devices=None, batching=None)
+        return place.mesh, {threading.get_ident(), *in_threads(inner, [1, 2, 3], journal)}
+
+    for mesh, used in in_threads(work, [0, 1], silent_journal()):
+        assert mesh is None
+        assert len(used) == 1
+
+
+def test_without_a_second_device_parts_run_in_turn(monkeypatch):
+    monkeypatch.setattr(jax, "local_device_count", lambda: 1)
+    here = threading.get_ident()
+    assert in_threads(lambda item, journal: threading.get_ident(), [1, 2], silent_journal()) == [
+        here,
+        here,
+    ]
+
+
+def test_the_first_error_ends_the_others_at_their_next_row(two):
+    rows, begun = [], threading.Event()
+
+    def work(item, journal):
+        if item == "bad":
+            begun.wait(10)
+            raise FloatingPointError("train/loss is nan at step 3")
+        for step in range(1, 10_000):
+            journal.scope(item).log(step, {"x": step})
+            begun.set()
+        return item
+
+    with pytest.raises(FloatingPointError, match="step 3"):
+        in_threads(
+            work, ["good", "bad", "never"], silent_journal(lambda step, m: rows.append(step))
+        )
+    assert 0 < len(rows) < 9_999
+
+
+def test_rows_of_several_threads_are_whole_and_counted_by_scope(two, tmp_path):
+    disk = journals.DiskJournal(
+        tmp_path, [], every=0.0, mirror=lambda row: None, show=lambda *line: None
+    )
+
+    def work(name, journal):
+        own = journal.scope(name)
+        for step in range(1, 201):
+            own.log(step, {"x": step})
+            own.save(step, jnp.full(3, step))
+
+    in_threads(work, ["a", "b", "c"], disk.journal())
+    disk.close()
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+    for name in "abc":
+        assert [row["step"] for row in rows if row["scope"] == name] == list(range(1, 201))
+    assert journals.checkpoints(tmp_path) == dict.fromkeys("abc", (200, 200))
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_all_parts(tmp_path):
+    code = """
+import os, signal, threading, time
+from feedrun import threads
+from feedrun.experiment import silent_journal
+threads._at_once = lambda: 2
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def work(item, journal):
+    for step in range(1, 100_000):
+        journal.log(step, {})
+        time.sleep(0.01)
+threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    threads.in_threads(work, [1, 2, 3, 4], silent_journal())
+except KeyboardInterrupt:
+    print("ended", threading.active_count())
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ended.stdout == "ended 1\n"

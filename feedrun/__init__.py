@@ -2,12 +2,12 @@
 
 In Python: `feedrun.load`, `feedrun.frame`, `feedrun.curves` and `feedrun.run`, see
 `feedrun.notebook`. Importing feedrun alone imports none of what they need; it keeps a jax that has
-not started yet from a fusion that sums wrongly, see `process.sound_sums`.
+not started yet from a fusion that sums wrongly and lets it compile quickly, see `process`.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from feedrun.process import sound_sums
+from feedrun.process import quick_compiling, sound_sums
 
 if TYPE_CHECKING:
     from feedrun.notebook import curves, frame, load, run
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["curves", "frame", "load", "run"]
 
 sound_sums()
+quick_compiling()
 
 
 def __getattr__(name: str) -> Any:

@@ -46,12 +46,13 @@ def tuned_fit(
     `fit`. The optimizer has a `learning_rate` that `train.tuned` can change.
     """
     trial_key, seed_key = jax.random.split(key)
+    # As one program: it has as many small operations as there are shapes, each to be compiled.
+    begun = jax.jit(jax.vmap(lambda p, lr: train.tuned(optimizer, learning_rate=lr).init(p)))
 
     def trained(key, lrs, fit, journal):
         start_keys, fit_keys = jax.random.split(key, (2, len(lrs)))
         params = start(start_keys)
-        opt_state = jax.vmap(lambda p, lr: train.tuned(optimizer, learning_rate=lr).init(p))
-        return fit(fit_keys, params, opt_state(params, jnp.asarray(lrs, jnp.float32)), journal)
+        return fit(fit_keys, params, begun(params, jnp.asarray(lrs, jnp.float32)), journal)
 
     tries = trained(trial_key, list(rates), trial or fit, journal.scope("tuning"))
     scores = score(tries)

@@ -57,6 +57,16 @@ def test_two_devices_and_a_second_process_hits_the_cache(tmp_path):
     assert first["misses"] == second["hits"] > 0
 
 
+def test_xla_compiles_quickly_unless_the_user_or_an_accelerator_says_otherwise(tmp_path):
+    code = "import json, os, feedrun; print(json.dumps(os.environ.get('XLA_FLAGS', '')))"
+    quick = "--xla_backend_optimization_level=1"
+    assert quick in python(code, tmp_path).split()
+    own = python(code, tmp_path, XLA_FLAGS="--xla_backend_optimization_level=2")
+    assert own.count("optimization_level") == 1
+    (tmp_path / "jax_plugins").mkdir()
+    assert quick not in python(code, tmp_path, PYTHONPATH=str(tmp_path))
+
+
 def test_switches_off(tmp_path):
     code = COUNTED.replace("cache=True", "cache=False").replace("malloc=True", "malloc=False")
     code = code.replace('"highest"', '"default"').replace("devices=2", "devices=1")

@@ -64,7 +64,7 @@ def run(cfg: Lgssm, key: jax.Array, journal: Journal) -> Result:
     summary, arrays = compared(cfg, stage, main)
     groups: dict[str, list[Standing]] = {"main": list(main.values())}
     if "stretched" in cfg.parts:
-        _add(summary, arrays, *lgssm_parts.stretched(cfg, stage, main, split["stretched"]))
+        _add(summary, arrays, *lgssm_parts.stretched(cfg, stage, main, split["stretched"], journal))
     if "states" in cfg.parts:
         *found, groups["states"] = lgssm_parts.states(cfg, stage, main, journal)
         _add(summary, arrays, *found)

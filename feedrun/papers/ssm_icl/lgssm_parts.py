@@ -55,21 +55,28 @@ BARE: Mapping[str, dict[str, Any]] = {
 
 
 def stretched(
-    cfg: Lgssm, stage: stages.Stage, everyone: Mapping[str, Standing], key: Any
+    cfg: Lgssm,
+    stage: stages.Stage,
+    everyone: Mapping[str, Standing],
+    key: Any,
+    journal: Journal,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The main networks on longer sequences (E8, C27); learned positions end with the training."""
     longer = cfg.length * cfg.stretched.times
     family = stage.family._replace(bayes=None)  # a bank does not converge over so many positions
     exam = exams.draw(family, key, count=cfg.stretched.sequences, length=longer, only=("ar4",))
     able = {name: one for name, one in everyone.items() if "learned" not in name}
-    excess = {}
-    for name, one in able.items():
+
+    def sat(one: Standing, _: Journal) -> np.ndarray:
         given = learners.answers(one.learner, one.trained.params, exam, slab=cfg.training.batch)
-        excess[name] = exams.excess(exam, given, stages.OVER).mean(axis=1)
+        return exams.excess(exam, given, stages.OVER).mean(axis=1)
+
+    sittings = in_threads(sat, list(able.values()), journal)
+    excess = dict(zip(able, sittings, strict=True))
     growth = {f"{n}/stretched": measures.growth(e, cfg.length) for n, e in excess.items()}
     return growth, {
         "stretched_arms": np.array(list(able)),
-        "stretched_excess": np.stack(list(excess.values())),
+        "stretched_excess": np.stack(sittings),
         "stretched_ar4": stages.line(exam, "ar4"),
         "trained_length": np.array(cfg.length),
     }

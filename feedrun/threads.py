@@ -24,12 +24,17 @@ def in_threads(
 
     Each part must have rows and checkpoints of a scope of its own. It computes on one device, so
     its repeats are not spread, and what it finds does not depend on how many run beside it. The
-    first error ends all others at their next row. Parts run one after another on accelerators,
-    among several processes, where there is one device, and inside a part.
+    journal's progress counts parts that are done. The first error ends all others at their next
+    row. Parts run one after another on accelerators, among several processes, where there is one
+    device, and inside a part.
     """
-    workers = min(len(items), _at_once())
+    workers, total = min(len(items), _at_once()), len(items)
     if workers < 2:
-        return [work(item, journal) for item in items]
+        found = []
+        for item in items:
+            found.append(work(item, journal))
+            journal.progress(len(found), total)
+        return found
     stop = threading.Event()
     watched, device = _until(stop, journal), jax.local_devices()[0]
 
@@ -40,8 +45,9 @@ def in_threads(
     with ThreadPoolExecutor(workers) as pool:
         parts = [pool.submit(part, item) for item in items]
         try:
-            for one in as_completed(parts):
+            for done, one in enumerate(as_completed(parts), 1):
                 one.result()
+                journal.progress(done, total)
         except BaseException:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)

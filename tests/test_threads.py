@@ -35,6 +35,15 @@ def test_results_come_in_the_order_of_the_items(two):
     assert in_threads(work, [0, 1, 2], silent_journal()) == [0, 10, 20]
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_progress_counts_parts(monkeypatch, at_once):
+    monkeypatch.setattr(threads, "_at_once", lambda: at_once)
+    told = []
+    journal = silent_journal()._replace(progress=lambda done, total: told.append((done, total)))
+    in_threads(lambda item, own: item, ["a", "b", "c"], journal)
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
 def test_a_part_computes_on_one_device_and_its_parts_run_in_turn(monkeypatch):
     monkeypatch.setattr(jax, "local_device_count", lambda: 2)
 

@@ -28,6 +28,7 @@ from feedrun.papers.ssm_icl.families import Family, Keys
 from feedrun.papers.ssm_icl.lgssm_claims import CLAIMS
 from feedrun.papers.ssm_icl.lgssm_config import END, PARTS, Lgssm
 from feedrun.papers.ssm_icl.standings import Standing
+from feedrun.threads import in_threads
 
 AT = (1, 3, 7, 15, 31, 63, 127, 255)
 """Observations after which excess is reported, as in the specification's tables."""
@@ -36,12 +37,12 @@ LINES = ("ar1", "ar2", "ar4")
 """Estimators beside the genie and Bayes."""
 
 ALONE: Mapping[str, Callable[..., lgssm_parts.Found]] = {
-    "exact": lgssm_parts.exact,
-    "known": lgssm_parts.known,
-    "order_blind": lgssm_parts.order_blind,
     "poles": lgssm_parts.poles,
+    "exact": lgssm_parts.exact,
+    "order_blind": lgssm_parts.order_blind,
+    "known": lgssm_parts.known,
 }
-"""Parts that need nothing of the main comparison."""
+"""Parts that need nothing of the main comparison nor of each other, the longest first."""
 
 
 def run(cfg: Lgssm, key: jax.Array, journal: Journal) -> Result:
@@ -59,8 +60,6 @@ def run(cfg: Lgssm, key: jax.Array, journal: Journal) -> Result:
     )
     arms = [learners.learner(n, stage.family, cfg.network, length=cfg.length) for n in cfg.arms]
     main = dict(zip(cfg.arms, stages.everyone(stage, arms, journal), strict=True))
-    parts = 1 + len(cfg.parts)
-    journal.progress(1, parts)
     summary, arrays = compared(cfg, stage, main)
     groups: dict[str, list[Standing]] = {"main": list(main.values())}
     if "stretched" in cfg.parts:
@@ -69,10 +68,10 @@ def run(cfg: Lgssm, key: jax.Array, journal: Journal) -> Result:
         *found, groups["states"] = lgssm_parts.states(cfg, stage, main, journal)
         _add(summary, arrays, *found)
     alone = [name for name in ALONE if name in cfg.parts]
-    for left, part in zip(reversed(range(len(alone))), alone, strict=True):
-        *found, groups[part] = ALONE[part](cfg, split[part], journal.scope(part))
+    apart = in_threads(lambda p, own: ALONE[p](cfg, split[p], own.scope(p)), alone, journal)
+    for part, (*found, group) in zip(alone, apart, strict=True):
+        groups[part] = group
         _add(summary, arrays, *found)
-        journal.progress(parts - left, parts)
     summary |= standings.leak_summary(one for group in groups.values() for one in group)
     if len(main) == 1:
         prefix = f"{cfg.arms[0]}/"

@@ -7,10 +7,12 @@ import threading
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import optax
 import pytest
 
 from feedrun import journal as journals
-from feedrun import threads
+from feedrun import threads, train
 from feedrun.experiment import silent_journal
 from feedrun.layout import layout
 from feedrun.streams import generated
@@ -107,6 +109,31 @@ def test_rows_of_several_threads_are_whole_and_counted_by_scope(two, tmp_path):
     for name in "abc":
         assert [row["step"] for row in rows if row["scope"] == name] == list(range(1, 201))
     assert journals.checkpoints(tmp_path) == dict.fromkeys("abc", (200, 200))
+
+
+def test_training_in_threads_is_training_in_turn_to_the_bit(monkeypatch):
+    x = jax.random.normal(jax.random.key(0), (40, 30))
+    stream = train.shuffled((x, x.sum(axis=1)), 8)
+
+    def loss(params, batch, key):
+        x, y = batch
+        noisy = x + 0.1 * jax.random.normal(key, x.shape, x.dtype)
+        return ((jnp.tanh(noisy @ params["in"]) @ params["out"] - y) ** 2).mean(), {}
+
+    def work(seed, journal):
+        one, two = jax.random.split(jax.random.key(seed))
+        start = {"in": jax.random.normal(one, (30, 20)), "out": jnp.zeros(20)}
+        fitted = train.fit(
+            two, start, loss, stream, optax.adam(0.05), steps=30, log_every=10, journal=journal
+        )
+        return jax.tree.map(np.asarray, fitted)
+
+    found = []
+    for at_once in (1, 2):
+        monkeypatch.setattr(threads, "_at_once", lambda at_once=at_once: at_once)
+        found.append(in_threads(work, [1, 2, 3, 4], silent_journal()))
+    jax.tree.map(np.testing.assert_array_equal, *found)
+    assert not np.array_equal(found[0][0]["out"], found[0][1]["out"])
 
 
 @pytest.mark.slow

@@ -197,7 +197,7 @@ def test_a_budget_that_is_not_whole_is_one_line_that_says_it_once():
     root = yaml.safe_load((CONFIGS / "config.yaml").read_text())
     composed = {key: root[key] for key in RUN_KEYS & set(root)} | {"scale": "laptop"}
     composed |= yaml.safe_load((CONFIGS / "experiment/icl_noise.yaml").read_text())
-    composed["training"] |= {"steps": 1000}
+    composed["training"] |= {"steps": 1000, "trial_steps": 240}
     with pytest.raises(BadInput) as error:
         request(composed, name="icl_noise", overrides=[], sweep=None)
     assert str(error.value) == (

@@ -18,22 +18,27 @@ class Stopped(Exception):
 
 
 def in_threads(
-    work: Callable[[Item, Journal], Found], items: Sequence[Item], journal: Journal
+    work: Callable[[Item, Journal], Found],
+    items: Sequence[Item],
+    journal: Journal,
+    *,
+    counted: str = "",
 ) -> list[Found]:
     """[work(item, journal) for item in items], on host CPUs as many at a time as there are devices.
 
     Each part must have rows and checkpoints of a scope of its own. It computes on one device, so
     its repeats are not spread, and what it finds does not depend on how many run beside it. The
-    journal's progress counts parts that are done. The first error ends all others at their next
-    row. Parts run one after another on accelerators, among several processes, where there is one
-    device, and inside a part.
+    journal's progress counts parts that are done, under the name `counted` where a run has several
+    such counts. The first error ends all others at their next row. Parts run one after another on
+    accelerators, among several processes, where there is one device, and inside a part.
     """
     workers, total = min(len(items), _at_once()), len(items)
+    progress = journal.scope(counted).progress if counted else journal.progress
     if workers < 2:
         found = []
         for item in items:
             found.append(work(item, journal))
-            journal.progress(len(found), total)
+            progress(len(found), total)
         return found
     stop = threading.Event()
     watched, device = _until(stop, journal), jax.local_devices()[0]
@@ -47,7 +52,7 @@ def in_threads(
         try:
             for done, one in enumerate(as_completed(parts), 1):
                 one.result()
-                journal.progress(done, total)
+                progress(done, total)
         except BaseException:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)

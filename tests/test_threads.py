@@ -46,6 +46,18 @@ def test_progress_counts_parts(monkeypatch, at_once):
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_several_counts_of_a_run_have_names(monkeypatch, tmp_path, at_once):
+    monkeypatch.setattr(threads, "_at_once", lambda: at_once)
+    told = []
+    disk = journals.DiskJournal(
+        tmp_path, [], every=0.0, mirror=lambda row: None, show=lambda *line: told.append(line[:3])
+    )
+    in_threads(lambda item, own: item, ["a", "b"], disk.journal(), counted="arms")
+    disk.close()
+    assert told == [("arms", 1, 2), ("arms", 2, 2)]
+
+
 def test_a_part_computes_on_one_device_and_its_parts_run_in_turn(monkeypatch):
     monkeypatch.setattr(jax, "local_device_count", lambda: 2)
 

@@ -68,7 +68,9 @@ def run(cfg: Lgssm, key: jax.Array, journal: Journal) -> Result:
         *found, groups["states"] = lgssm_parts.states(cfg, stage, main, journal)
         _add(summary, arrays, *found)
     alone = [name for name in ALONE if name in cfg.parts]
-    apart = in_threads(lambda p, own: ALONE[p](cfg, split[p], own.scope(p)), alone, journal)
+    apart = in_threads(
+        lambda p, own: ALONE[p](cfg, split[p], own.scope(p)), alone, journal, counted="parts"
+    )
     for part, (*found, group) in zip(alone, apart, strict=True):
         groups[part] = group
         _add(summary, arrays, *found)

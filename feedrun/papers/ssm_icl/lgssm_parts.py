@@ -71,7 +71,7 @@ def stretched(
         given = learners.answers(one.learner, one.trained.params, exam, slab=cfg.training.batch)
         return exams.excess(exam, given, stages.OVER).mean(axis=1)
 
-    sittings = in_threads(sat, list(able.values()), journal)
+    sittings = in_threads(sat, list(able.values()), journal, counted="stretched")
     excess = dict(zip(able, sittings, strict=True))
     growth = {f"{n}/stretched": measures.growth(e, cfg.length) for n, e in excess.items()}
     return growth, {
@@ -92,7 +92,7 @@ def states(
         room = learners.sizes(network, cfg.length)
         arm = arms.build(learners.REFERENCE, room, features=family.inputs, outputs=family.outputs)
         sized.append(learners.of_arm(f"states_{count}", arm, family))
-    ladder = stages.everyone(stage, sized, journal)
+    ladder = stages.everyone(stage, sized, journal, counted="states")
     own = [everyone[learners.REFERENCE]] if learners.REFERENCE in everyone else []
     sizes = {id(one): arms.state_size(one.learner.arm) for one in [*ladder, *own]}
     rungs = sorted([*ladder, *own], key=lambda one: sizes[id(one)])

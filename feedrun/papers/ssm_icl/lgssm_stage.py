@@ -54,9 +54,11 @@ def standing(stage: Stage, learner: Learner, journal: Journal) -> Standing:
     return standings.stand(learner, trained, stage.exam, over=OVER, slab=stage.training.batch)
 
 
-def everyone(stage: Stage, arms: Sequence[Learner], journal: Journal) -> list[Standing]:
+def everyone(
+    stage: Stage, arms: Sequence[Learner], journal: Journal, *, counted: str = "arms"
+) -> list[Standing]:
     """The standings of several arms, side by side on host CPUs."""
-    return in_threads(lambda one, own: standing(stage, one, own), arms, journal)
+    return in_threads(lambda one, own: standing(stage, one, own), arms, journal, counted=counted)
 
 
 def line(exam: Exam, name: str) -> Float[np.ndarray, "T"]:

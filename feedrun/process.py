@@ -85,6 +85,7 @@ def setup(
         "malloc": _tuned(),
         "precision": os.environ.get(PRECISION, "default"),
         "processes": hosts.join(distributed) if distributed else 1,
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
     }
     return held | {"refused": {k: why for k, why in outcomes.items() if why is not None}}
 

@@ -1,5 +1,6 @@
-"""The strict switches of the test suite: float64, no silent broadcasting, no key used twice."""
+"""The switches of the test suite: float64, no silent broadcasting, no key used twice, quick XLA."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -7,9 +8,18 @@ import jax
 import pytest
 import yaml
 
-import feedrun  # noqa: F401  (before a test module is read: what it computes starts jax)
-
 OWN = Path(__file__).parent / "own"
+
+QUICK = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+"""Compiles in a third of the time what then takes five times as long to run: for small sizes."""
+
+
+def pytest_configure(config):
+    """Fast tests mostly compile; slow ones run long, with the flags that users get."""
+    own = os.environ.get("XLA_FLAGS", "")
+    if config.option.markexpr == "not slow" and "optimization_level" not in own:
+        os.environ["XLA_FLAGS"] = f"{own} {QUICK}".strip()
+    import feedrun  # noqa: F401  (before a test module is read: what it computes starts jax)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -12,7 +12,7 @@ import pytest
 from feedrun import machine, process
 
 COUNTED = """
-import json, sys
+import json, os, sys
 from feedrun import process
 said = process.setup(cache=True, devices=2, malloc=True, precision="highest")
 import jax
@@ -20,7 +20,7 @@ events = []
 jax.monitoring.register_event_listener(lambda name, **_: events.append(name))
 jax.jit(lambda x: (x @ x).sum())(jax.numpy.ones((8, 8))).block_until_ready()
 print(json.dumps({"said": said, "devices": len(jax.devices("cpu")),
-    "precision": jax.config.jax_default_matmul_precision,
+    "precision": jax.config.jax_default_matmul_precision, "flags": os.environ["XLA_FLAGS"],
     "hits": sum(e == "/jax/compilation_cache/cache_hits" for e in events),
     "misses": sum(e == "/jax/compilation_cache/cache_misses" for e in events)}))
 """
@@ -72,8 +72,8 @@ def test_switches_off(tmp_path):
     code = code.replace('"highest"', '"default"').replace("devices=2", "devices=1")
     out = python(code, tmp_path, tuned=False)
     said = {"cache": None, "devices": 1, "malloc": False, "precision": "default"}
-    said |= {"processes": 1, "refused": {}}
-    assert out["said"] == said
+    said |= {"processes": 1, "xla_flags": out["flags"], "refused": {}}
+    assert out["said"] == said and "optimization_level" in out["flags"]
     assert (out["devices"], out["precision"], out["hits"] + out["misses"]) == (1, None, 0)
     assert not list(tmp_path.iterdir())
 

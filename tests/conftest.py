@@ -11,7 +11,7 @@ import yaml
 OWN = Path(__file__).parent / "own"
 
 QUICK = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
-"""Compiles in a third of the time what then takes five times as long to run: for small sizes."""
+"""Compiles in a fifth to a half of the time what may then run five times as long: small sizes."""
 
 
 def pytest_configure(config):

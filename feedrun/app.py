@@ -9,6 +9,7 @@ from typing import Any
 
 from feedrun import complaints, hosts
 from feedrun.complaints import say
+from feedrun.errors import BadInput, first_line, os_line
 
 
 def start(words: list[str], folders: list[Path]) -> int:
@@ -19,7 +20,6 @@ def start(words: list[str], folders: list[Path]) -> int:
     from omegaconf.errors import OmegaConfBaseException
 
     from feedrun import grid
-    from feedrun.config import BadInput
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come to us instead of being printed
     words = [launcher_word(word) for word in words]
@@ -43,7 +43,7 @@ def start(words: list[str], folders: list[Path]) -> int:
     except (HydraException, OmegaConfBaseException, BadInput, ValueError) as error:
         return say(complaints.hydra_line(error, words, folders), 2)
     except OSError as error:
-        return say(complaints.os_line(error, "outputs"), 2)
+        return say(os_line(error, "outputs"), 2)
     return app.code
 
 
@@ -89,7 +89,7 @@ class App:
                 records = [store.load(job.folder) for job in done]
                 console.print(results_table(records, swept.sweep.table))
             except ValueError as error:  # the table asks for what no run has
-                say(complaints.first(error), 1)
+                say(first_line(error), 1)
         print(f"{swept.sweep.folder.name}: {swept.board.tally()}")
         places = [("sweep", swept.sweep.folder), *(("figure", path) for path in jobs.draw(swept))]
         for what, path in places:
@@ -108,7 +108,6 @@ def _job(cfg: Any) -> int:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from feedrun.config import BadInput
     from feedrun.runner import Failed, Interrupted
 
     job = HydraConfig.get()
@@ -123,7 +122,7 @@ def _job(cfg: Any) -> int:
     except Interrupted as stop:
         raise KeyboardInterrupt(f"interrupted at {stop}; the same command resumes") from stop
     except OSError as error:
-        return say(complaints.os_line(error, f"writing under {cfg.outputs}"), 2)
+        return say(os_line(error, f"writing under {cfg.outputs}"), 2)
 
 
 def _launch(composed: dict[str, Any], name: str, overrides: list[str]) -> int:

@@ -77,7 +77,7 @@ def _fault(words: list[str], folders: list[Path]) -> str | None:
     """What is wrong with the words themselves, before Hydra sees them."""
     from hydra._internal.utils import get_args_parser
 
-    from feedrun.config import nearest
+    from feedrun.errors import nearest
 
     missing = [folder for folder in folders if not folder.is_dir()]
     if missing:
@@ -115,7 +115,7 @@ def _help(words: list[str]) -> int:
 
 
 def _help_on(group: str, name: str, folders: list[Path]) -> int:
-    from feedrun.config import nearest
+    from feedrun.errors import nearest
 
     for folder in folders:
         path = folder / group / f"{name}.yaml"

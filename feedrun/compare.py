@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from feedrun import commands, complaints, page, store, thinning
+from feedrun import commands, page, store, thinning
+from feedrun.errors import os_line
 from feedrun.gather import Gathered, gather, queued
 
 DESCRIPTION = """\
@@ -41,7 +42,7 @@ def main(words: Sequence[str]) -> int:
     try:
         return _watch(asked) if asked.watch else _once(asked)
     except OSError as error:
-        return _say(complaints.os_line(error, str(asked.out))) or 2
+        return _say(os_line(error, str(asked.out))) or 2
 
 
 def _fault(out: Path) -> str | None:

@@ -2,15 +2,15 @@
 
 import re
 import sys
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+
+from feedrun.errors import BadInput, first_line, nearest
 
 
 def hint(word: str, folders: list[Path]) -> str:
     """' (did you mean experiment=x?)' for a word that is nearly an experiment's name."""
-    close = get_close_matches(word, names(folders, "experiment"), n=1)
-    return f" (did you mean experiment={close[0]}?)" if close else ""
+    return nearest(word, names(folders, "experiment"), as_given="experiment=")
 
 
 def names(folders: list[Path], group: str) -> list[str]:
@@ -20,12 +20,10 @@ def names(folders: list[Path], group: str) -> list[str]:
 
 def hydra_line(error: Exception, words: list[str], folders: list[Path]) -> str:
     """What Hydra found wrong, in one line, with the nearest valid name."""
-    from feedrun.config import BadInput, nearest
-
     text = str(error)
     for ours in (error, error.__cause__):
         if isinstance(ours, BadInput):
-            return first(ours)
+            return first_line(ours)
     if found := re.search(r"Could not find '([\w/]+)/([^'/]*)'", text):
         group, name = found.groups()
         there = names(folders, group)
@@ -37,8 +35,8 @@ def hydra_line(error: Exception, words: list[str], folders: list[Path]) -> str:
     if found := re.search(r"Missing mandatory value: (\S+)", text):
         return f"the key {found[1]} has no value (it is ??? in the yaml)"
     if given := getattr(error, "override", None):
-        return f"cannot read {given}: {first(error)}"
-    return first(error)
+        return f"cannot read {given}: {first_line(error)}"
+    return first_line(error)
 
 
 def _keys(words: list[str], folders: list[Path]) -> list[str]:
@@ -73,8 +71,6 @@ def chosen_experiment(scale: str, job: Any) -> str:
 
     Every scale but laptop (the experiment's own yaml) needs its small yaml.
     """
-    from feedrun.config import BadInput
-
     sources = [Path(s.path) for s in job.runtime.config_sources if s.schema == "file"]
     name = job.runtime.choices.get("experiment")
     if name is None:
@@ -91,19 +87,7 @@ def yaml_line(error: Any) -> str:
     """file:line: what the YAML parser stumbled over."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     where = f"{mark.name}:{mark.line + 1}: " if mark else ""
-    return f"{where}not valid YAML: {getattr(error, 'problem', None) or first(error)}"
-
-
-def os_line(error: OSError, place: str) -> str:
-    """What the disk refused, and where: its own words, or `place` where it does not say."""
-    if error.strerror is None:  # raised by us, with a sentence
-        return first(error)
-    return f"{error.strerror}: {error.filename or place}"
-
-
-def first(error: BaseException) -> str:
-    """The first line of an exception's text."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return f"{where}not valid YAML: {getattr(error, 'problem', None) or first_line(error)}"
 
 
 def say(line: str, code: int) -> int:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from feedrun import journal as journals
-from feedrun import provenance, store
+from feedrun import store
 from feedrun.config import Request
-from feedrun.experiment import Estimate, Judgement, Result, judge
+from feedrun.experiment import Estimate, Result, judge, verdict_row
 
 
 def conclude(
@@ -25,7 +25,7 @@ def conclude(
     store.write_json(folder / "claims.json", [verdict_row(j) for j in judgements])
     seconds = round(time.monotonic() - disk.started, 2)
     end = {"summary": summary, "notes": dict(result.notes), "seconds": seconds}
-    store.write_json(folder / "summary.json", end | {"finished": provenance.now()})
+    store.write_json(folder / "summary.json", end | {"finished": store.now()})
     for path in folder.glob("checkpoint*.npz"):
         path.unlink()
     return store.load(folder)
@@ -44,14 +44,6 @@ def result(folder: Path) -> Result:
     summary = {k: Estimate(**v) if isinstance(v, dict) else v for k, v in end["summary"].items()}
     with np.load(folder / "arrays.npz") as arrays:
         return Result(summary, dict(arrays), end["notes"])
-
-
-def verdict_row(judgement: Judgement) -> dict[str, Any]:
-    """A judgement as one flat JSON object: the claim's fields (low, high are `expected_…`)."""
-    claim = judgement.claim._asdict()
-    expected = {f"expected_{k}": claim.pop(k) for k in ("low", "high")}
-    measured = {k: v for k, v in judgement._asdict().items() if k != "claim"}
-    return claim | expected | measured
 
 
 def draw(figures: Mapping[str, Any], folder: Path) -> None:
@@ -75,5 +67,5 @@ def note_failure(folder: Path, error: BaseException | str) -> None:
         line, text = error, ""
     else:
         line, text = f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
-    failure = {"error": line, "traceback": text, "when": provenance.now()}
+    failure = {"error": line, "traceback": text, "when": store.now()}
     store.write_json(folder / "failure.json", failure)

@@ -4,19 +4,15 @@ import hashlib
 import json
 import pkgutil
 import re
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from feedrun.errors import BadInput, nearest
 from feedrun.experiment import Config, Experiment
 
 Scale = Literal["smoke", "laptop", "gpu", "paper"]
-
-
-class BadInput(Exception):
-    """The user can mend this: shown as one line, exit code 2, nothing half-written."""
 
 
 def _meeting(where: Any) -> Any:
@@ -135,12 +131,6 @@ def resolve(target: str) -> Experiment:
     if not isinstance(found, Experiment):
         raise BadInput(f"_target_ {target} is a {type(found).__name__}, not an Experiment")
     return found
-
-
-def nearest(word: str, names: Iterable[str]) -> str:
-    """' (did you mean x?)' for the most similar name, or an empty string."""
-    close = get_close_matches(word, list(names), n=1, cutoff=0.6)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _validated(model: Any, values: Mapping[str, Any], name: str) -> Any:

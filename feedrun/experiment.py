@@ -173,3 +173,11 @@ def estimate(value: Any) -> tuple[float, float | None, float | None, int]:
         return float(repeats.mean()), None, None, len(repeats)
     low, high = stats.mean_interval(repeats)
     return float(repeats.mean()), low, high, len(repeats)
+
+
+def verdict_row(judgement: Judgement) -> dict[str, Any]:
+    """A judgement as one flat JSON object: the claim's fields (low, high are `expected_…`)."""
+    claim = judgement.claim._asdict()
+    expected = {f"expected_{k}": claim.pop(k) for k in ("low", "high")}
+    measured = {k: v for k, v in judgement._asdict().items() if k != "claim"}
+    return claim | expected | measured

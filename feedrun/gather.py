@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from feedrun import checked, grouping, store, sweep
+from feedrun import checked, store, sweep
 
 DEPTH = 4
 """Folders below a path that are searched: a checkout, its outputs/, an experiment, a record."""
@@ -151,7 +151,7 @@ def _targets(records: Sequence[store.Record]) -> Iterator[str]:
 def _keys(records: Sequence[store.Record]) -> Iterator[str]:
     counts: dict[str, int] = defaultdict(int)
     for record in records:
-        for key in grouping.flat(record.run["config"]):
+        for key in store.flat(record.run["config"]):
             counts[key] += 1
     some = [f"{key} in {n} of {len(records)}" for key, n in counts.items() if n < len(records)]
     if some:

@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 
 from feedrun import complaints, jobs, pool, slurm
-from feedrun.config import BadInput
+from feedrun.errors import BadInput
 from feedrun.jobs import Execute, Point
 
 MODULE = "hydra_plugins.feedrun"

@@ -8,7 +8,7 @@ import numpy as np
 
 from feedrun.experiment import Estimate, estimate
 from feedrun.maths import stats
-from feedrun.store import Record
+from feedrun.store import Record, flat
 
 MANY = 10
 """From so many runs on a group has an interquartile mean."""
@@ -45,15 +45,6 @@ class Cell(NamedTuple):
     over: str
     iqm: Estimate | None
     values: list[float]
-
-
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested config with dotted keys: {"a": {"b": 1}} -> {"a.b": 1}."""
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        inside = isinstance(value, Mapping) and value
-        found |= flat(value, f"{prefix}{key}.") if inside else {f"{prefix}{key}": value}
-    return found
 
 
 def config(record: Record) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from feedrun.errors import first_line
+
 COUNT, INDEX = "FEEDRUN_PROCESSES", "FEEDRUN_PROCESS"
 """How many processes meet at HOST:PORT, and which of them this is, counted from 0."""
 
@@ -163,7 +165,7 @@ def _free(address: str) -> None:
 
 
 def _why(error: Exception) -> str:
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    line = first_line(error)
     if line.startswith("coordinator_address should be"):
         return "jax finds no cluster here (under SLURM the processes are started by srun)"
     return line

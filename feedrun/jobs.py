@@ -10,6 +10,7 @@ from rich.console import Console
 from feedrun import batches, conclusion, config, live, runner, store, sweep
 from feedrun.batches import Settle, Unit
 from feedrun.config import Request
+from feedrun.errors import BadInput
 from feedrun.live import Board, Screen
 from feedrun.work import Ending, Task
 
@@ -82,9 +83,9 @@ def _request(point: Point, values: Mapping[str, str]) -> Request:
     """The typed request of a point; BadInput says which point it is."""
     try:
         return config.request(point.composed, name=point.name, overrides=point.words, sweep=None)
-    except config.BadInput as error:
+    except BadInput as error:
         where = "".join(f"{key}={value} " for key, value in values.items()).strip()
-        raise config.BadInput(f"{where}: {error}" if where else str(error)) from error
+        raise BadInput(f"{where}: {error}" if where else str(error)) from error
 
 
 def distinct(pairs: Sequence[tuple[Point, Request]]) -> list[tuple[Point, Request]]:

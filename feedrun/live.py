@@ -2,16 +2,15 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from feedrun.sweep import Job, State, Sweep, state
+from feedrun.sweep import Job, State, Sweep, duration, progress_words, state
 from feedrun.work import Ending
 
 ORDER = ("skipped", "done", "running", "queued", "stopped", "failed")
@@ -94,25 +93,6 @@ def _row(job: Job, now: State, note: str) -> tuple[Text, ...]:
 def label(job: Job) -> str:
     """What distinguishes a job from the others of its sweep: 'lr=0.1 seed=3'."""
     return " ".join(f"{key}={value}" for key, value in job.values.items()) or job.experiment
-
-
-def progress_words(progress: Mapping[str, Any]) -> str:
-    """'train 300/4000, 120/s, 31 s left' from a progress.json."""
-    if not progress:
-        return ""
-    words = [f"{progress['scope'] or 'step'} {progress['done']}/{progress['total']}"]
-    words += [f"{progress['rate']:.3g}/s"] if progress["rate"] else []
-    words += [f"{duration(progress['left'])} left"] if progress["left"] else []
-    return ", ".join(words)
-
-
-def duration(seconds: float) -> str:
-    """'1.4 s', '41 s', '3:12' (minutes), '2:03:12'."""
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 class Screen:

@@ -50,7 +50,7 @@ def frame(records: Sequence[Record]) -> "pd.DataFrame":
         end = {"seconds": record.seconds, "started": record.run["started"]}
         end |= {"failure": record.error, "folder": str(record.folder)}
         taken = {*about, "state", *numbers, *end}
-        config = grouping.flat(record.run["config"])
+        config = store.flat(record.run["config"])
         own = {f"config.{k}" if k in taken else k: v for k, v in config.items()}
         rows.append({**about, "state": record.state, **own, **numbers, **end})
     index = pandas.Index([record.run["id"] for record in records], name="id")
@@ -88,7 +88,7 @@ def run(
     Raises BadInput for what the user can mend, Failed where the experiment itself raised.
     """
     given = {"outputs": str(outputs), "wandb": wandb, "quiet": quiet, **overrides}
-    composed, words = _composed(experiment, scale, seed, config_dir, grouping.flat(given))
+    composed, words = _composed(experiment, scale, seed, config_dir, store.flat(given))
     from rich.console import Console
 
     from feedrun import work
@@ -117,7 +117,7 @@ def _composed(
 
     from feedrun.cli import config_folder
     from feedrun.complaints import hydra_line, names
-    from feedrun.config import BadInput
+    from feedrun.errors import BadInput
 
     own = [] if config_dir is None else [Path(config_dir).resolve()]
     folders = [config_folder(), *own]
@@ -143,9 +143,9 @@ def _composed(
 def _set(cfg: Any, key: str, value: Any) -> None:
     from omegaconf import OmegaConf
 
-    from feedrun.config import BadInput, nearest
+    from feedrun.errors import BadInput, nearest
 
-    known = grouping.flat(OmegaConf.to_container(cfg))  # pyright: ignore[reportArgumentType]
+    known = store.flat(OmegaConf.to_container(cfg))  # pyright: ignore[reportArgumentType]
     if key not in known:
         raise BadInput(f"unknown key {key}{nearest(key, known)}")
     OmegaConf.update(cfg, key, value)

@@ -15,7 +15,7 @@ from typing import Any
 
 from scipy.special import stdtrit
 
-from feedrun import dashboard, drawn, provenance, runlist
+from feedrun import dashboard, drawn, runlist, store
 from feedrun.gather import Gathered
 from feedrun.store import Record
 from feedrun.thinning import Curve
@@ -58,7 +58,7 @@ def build(
     elements = _figures(found, members, place)
     faults = list(dict.fromkeys(faults))
     content = {
-        "written": provenance.now(),
+        "written": store.now(),
         "live": live,
         "faults": faults,
         "drawn": drawn_from,

@@ -17,8 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from feedrun import grouping
-from feedrun.conclusion import verdict_row
-from feedrun.experiment import Claim, Estimate, judge
+from feedrun.experiment import Claim, Estimate, judge, verdict_row
 from feedrun.store import Record
 
 

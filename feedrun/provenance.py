@@ -1,7 +1,6 @@
 """Where a record came from: code, versions, device, process settings: the content of run.json."""
 
 import contextlib
-import datetime
 import functools
 import importlib.metadata
 import os
@@ -53,8 +52,8 @@ def describe(
         "machine": {"system": platform.platform(terse=True), "cores": len(os.sched_getaffinity(0))},
         "x64": request.experiment.x64,
         "process": dict(process),
-        "started": before.get("started", now()),
-        "resumed": [*before.get("resumed", []), now()] if before else [],
+        "started": before.get("started", store.now()),
+        "resumed": [*before.get("resumed", []), store.now()] if before else [],
     }
 
 
@@ -85,8 +84,3 @@ def code_state(place: Path) -> tuple[dict[str, Any], str]:
     except OSError:  # no git on this machine
         sha = changed = diff = ""
     return {"sha": sha or None, "dirty": bool(changed)}, diff
-
-
-def now() -> str:
-    """The time in UTC, to the second."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from feedrun import grouping, pooling
-from feedrun.config import nearest
+from feedrun.errors import nearest
 from feedrun.experiment import Estimate
 from feedrun.grouping import Cell, Group
 from feedrun.published import Number, beside, others, published

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from feedrun import grouping, live, sweep
+from feedrun import grouping, sweep
 from feedrun.gather import Gathered, queued
 from feedrun.grouping import Group
 from feedrun.store import Record
@@ -47,7 +47,7 @@ def _state(record: Record) -> tuple[str, str]:
         return record.state, ""
     now = sweep.state(record.folder)
     if now.name == "running":
-        return now.name, live.progress_words(now.progress)
+        return now.name, sweep.progress_words(now.progress)
     return ("failed" if record.state == "failed" else "stopped"), ""
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from feedrun import broadcast, conclusion, hosts, provenance, store
 from feedrun import journal as journals
 from feedrun.config import Request
+from feedrun.errors import first_line
 from feedrun.experiment import Journal, Result
 from feedrun.sinks import Sink
 
@@ -82,7 +83,7 @@ def follow(requests: Sequence[Request]) -> None:
         if missing := json.loads(broadcast.share() or b"[]"):
             _results([requests[k] for k in missing], [journals.follower() for _ in missing])
     except Exception as error:  # process 0 cannot know why this one is gone: it says so itself
-        line = f"process {hosts.index()}: {type(error).__name__}: {_first_line(error)}"
+        line = f"process {hosts.index()}: {type(error).__name__}: {first_line(error)}"
         raise Failed(line, None) from error
 
 
@@ -114,7 +115,7 @@ def _finished(request: Request, folder: Path, say: Callable[[str], None]) -> sto
 
 def _start_over(folder: Path, error: Exception, say: Callable[[str], None]) -> None:
     """Keep what cannot be read beside the record, which starts anew."""
-    say(f"{_first_line(error)}; kept in {store.set_aside(folder)}, the run starts anew")
+    say(f"{first_line(error)}; kept in {store.set_aside(folder)}, the run starts anew")
 
 
 def _carry_out(
@@ -142,7 +143,7 @@ def _carry_out(
     except OSError:
         raise
     except Exception as error:
-        line = f"{type(error).__name__}: {_first_line(error)}"
+        line = f"{type(error).__name__}: {first_line(error)}"
         raise Failed(line, folders[0]) from error
 
 
@@ -235,7 +236,3 @@ def _how_far(disk: journals.DiskJournal) -> str:
     saved = journals.checkpoints(disk.folder)
     steps = [f"{scope or 'step'} {step}" for scope, (step, _) in saved.items()]
     return ", ".join(steps) or "the beginning (no checkpoint yet)"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["(no message)"])[0]

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from feedrun.errors import first_line
+
 Row = dict[str, Any]
 Say = Callable[[str], None]
 Mode = Literal["offline", "online"]
@@ -44,7 +46,7 @@ def guarded(sink: Sink, say: Say) -> Sink:
                 call(*args)
             except Exception as error:
                 dropped = True
-                say(f"W&B is left out from here on ({_one_line(error)}); the record is complete")
+                say(f"W&B is left out from here on ({first_line(error)}); the record is complete")
 
         return safe
 
@@ -117,7 +119,7 @@ def _open(open_run: Callable[[Mode], Any], folder: Path, mode: Mode, say: Say) -
             return open_run(mode)
         reason = "no API key: set WANDB_API_KEY or run wandb login"
     except Exception as error:  # whatever is wrong with the network, offline still works
-        reason = _one_line(error)
+        reason = first_line(error)
         wandb.teardown()  # or the run's id stays in use
         for path in set(folder.glob("wandb/run-*")) - before:
             shutil.rmtree(path, ignore_errors=True)
@@ -212,8 +214,3 @@ def _figures(folder: Path) -> Iterator[tuple[str, Any]]:
         yield f"figures/{path.stem}", wandb.Image(str(path))
     for path in sorted(folder.glob("*.gif")):
         yield f"figures/{path.stem}", wandb.Video(str(path), format="gif")
-
-
-def _one_line(error: Exception) -> str:
-    """The first line of an error, or its kind where it says nothing."""
-    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

@@ -15,7 +15,7 @@ from typing import Any
 
 from feedrun import store, work
 from feedrun.batches import Settle, Unit, wait_for
-from feedrun.config import BadInput
+from feedrun.errors import BadInput
 from feedrun.live import Screen
 from feedrun.work import Ending
 

@@ -12,6 +12,7 @@ A record is a folder, outputs/<experiment>/<config id>/:
 """
 
 import contextlib
+import datetime
 import fcntl
 import json
 import os
@@ -203,3 +204,17 @@ def _try_lock(handle: Any) -> bool:
 def _savez(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     with open(path, "wb") as handle:
         np.savez(handle, **arrays)  # pyright: ignore[reportArgumentType]
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested config with dotted keys: {"a": {"b": 1}} -> {"a.b": 1}."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        inside = isinstance(value, Mapping) and value
+        found |= flat(value, f"{prefix}{key}.") if inside else {f"{prefix}{key}": value}
+    return found

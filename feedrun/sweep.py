@@ -85,3 +85,22 @@ def _read_or(path: Path, otherwise: Any) -> Any:
         return store.read_json(path)
     except ValueError:
         return otherwise
+
+
+def progress_words(progress: Mapping[str, Any]) -> str:
+    """'train 300/4000, 120/s, 31 s left' from a progress.json."""
+    if not progress:
+        return ""
+    words = [f"{progress['scope'] or 'step'} {progress['done']}/{progress['total']}"]
+    words += [f"{progress['rate']:.3g}/s"] if progress["rate"] else []
+    words += [f"{duration(progress['left'])} left"] if progress["left"] else []
+    return ", ".join(words)
+
+
+def duration(seconds: float) -> str:
+    """'1.4 s', '41 s', '3:12' (minutes), '2:03:12'."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

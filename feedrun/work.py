@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from feedrun import config, hosts, process
+from feedrun.errors import BadInput
 
 Say = Callable[[str], None]
 Show = Callable[[str, int, int, Mapping[str, Any]], None]
@@ -96,7 +97,7 @@ def attempt(
         ending = Ending("busy")
     except Exception as error:  # a sweep outlives any of its jobs
         trace("".join(traceback.format_exception(_root(error))))
-        ending = Ending("failed", one_line(error), lasting=isinstance(error, config.BadInput))
+        ending = Ending("failed", one_line(error), lasting=isinstance(error, BadInput))
         hosts.failed()
     return ending._replace(seconds=time.monotonic() - started)
 
@@ -117,7 +118,7 @@ def one_line(error: Exception) -> str:
     text = next(iter(str(error).strip().splitlines()), "")
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename or 'while writing the record'}"
-    readable = isinstance(error, config.BadInput | OSError) and text
+    readable = isinstance(error, BadInput | OSError) and text
     return text if readable else f"{type(error).__name__}: {text}"
 
 

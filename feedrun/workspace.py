@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from feedrun import grouping, store
+from feedrun.errors import first_line
 from feedrun.store import Record
 
 MISSING = "wandb-workspaces is not installed: pip install 'feedrun[wandb-workspaces]'"
@@ -98,7 +99,7 @@ def account(entity: str | None) -> str:
     try:
         return entity or str(wandb.Api(timeout=10).default_entity)
     except Exception as error:  # the network may fail in any way at all
-        raise ConnectionError(_one_line(error)) from error
+        raise ConnectionError(first_line(error)) from error
 
 
 def save(made: Any) -> str:
@@ -106,13 +107,9 @@ def save(made: Any) -> str:
     try:
         return made.save().url
     except Exception as error:
-        raise ConnectionError(_one_line(error)) from error
+        raise ConnectionError(first_line(error)) from error
 
 
 def default_project() -> str:
     """The project that runs are mirrored to."""
     return os.environ.get("WANDB_PROJECT") or "feedrun"
-
-
-def _one_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from feedrun import live, report, store, sweep
+from feedrun import report, store, sweep
 from feedrun.resultgrid import results_markdown
 from scripts.bench import table as bench_table
 from scripts.bench.measure import spread
@@ -101,7 +101,7 @@ def sweep_table(place: Path) -> str:
     parts = [
         f"`feedrun sweep={content['name']}`",
         f"scale {run['scale']}",
-        f"{len(runs)} of {content['jobs']} runs, {live.duration(hours)} of work on one core each",
+        f"{len(runs)} of {content['jobs']} runs, {sweep.duration(hours)} of work on one core each",
         f"code {(run['code']['sha'] or 'unknown')[:8]}{dirty}",
         f"jax {run['versions']['jax']}",
         run["started"][:10],

@@ -30,7 +30,7 @@ FLOORS = {
     "train": 3, "tuning": 3, "streams": 3, "plotting": 3, "layout": 3, "experiment": 3,
     "together": 3, "threads": 3, "hosts": 3, "broadcast": 3, "machine": 3,
     "models": 2, "tasks": 2,
-    "maths": 1, "choices": 1,
+    "maths": 1, "choices": 1, "errors": 0,
 }  # fmt: skip
 LIBRARIES = {"hydra": {7}, "omegaconf": {7}, "wandb": {5}, "wandb_workspaces": {5}, "flax": {2}}
 EXPERIMENTS = sorted((CONFIGS / "experiment").glob("*.yaml"))

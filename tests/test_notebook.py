@@ -11,7 +11,7 @@ import pytest
 
 import feedrun
 from feedrun import store
-from feedrun.config import BadInput
+from feedrun.errors import BadInput
 from feedrun.runner import Failed
 from tests import made
 

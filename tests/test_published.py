@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import feedrun
-from feedrun import grouping, published
+from feedrun import grouping, published, store
 from feedrun.config import resolve
 
 PAPERS = Path(feedrun.__file__).parent / "papers"
@@ -36,7 +36,7 @@ def test_numbers_name_metrics_and_keys_of_their_experiment(path):
         if not text.exists():
             continue  # the experiment is still to be built; then this test looks at it
         content = yaml.safe_load(text.read_text())
-        keys = grouping.flat(content)
+        keys = store.flat(content)
         assert all(grouping.full(key, keys) in keys for key in one.where), one
         summary = RECORDS / one.experiment / "summary.json"
         if summary.exists():  # a run says which metrics there are, claims name only some of them
@@ -50,7 +50,7 @@ def words(path):
     """All words in lists of an experiment's yaml and its scales: names of tasks and the like."""
     scales = sorted((CONFIGS.parent / "scale" / path.stem).glob("*.yaml"))
     values = [
-        v for p in (path, *scales) for v in grouping.flat(yaml.safe_load(p.read_text())).values()
+        v for p in (path, *scales) for v in store.flat(yaml.safe_load(p.read_text())).values()
     ]
     return {word for v in values if isinstance(v, list) for word in v if isinstance(word, str)}
 

@@ -12,7 +12,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from pydantic import ValidationError
 
-from feedrun.config import RUN_KEYS, BadInput, request
+from feedrun.config import RUN_KEYS, request
+from feedrun.errors import BadInput
 from feedrun.experiment import judge, silent_journal
 from feedrun.models import mlp
 from feedrun.papers.noise_curvature import by_loss, law, theory

@@ -12,7 +12,8 @@ import yaml
 from pydantic import ValidationError
 
 import feedrun
-from feedrun.config import RUN_KEYS, BadInput, request
+from feedrun.config import RUN_KEYS, request
+from feedrun.errors import BadInput
 from feedrun.experiment import Result, silent_journal
 from feedrun.papers.ssm_icl import (
     catalogue,

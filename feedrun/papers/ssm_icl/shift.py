@@ -46,9 +46,8 @@ CLAIMS = (
         Claim(
             f"{name}_keeps_the_prior",
             f"{words}: every network is nearer to the Bayes predictor of its training prior than "
-            "to the one that knows the shift: least difference over networks (a guess of the "
-            "specification)",
-            "Theorem 1, C29",
+            "to the one that knows the shift: least difference over networks (a guess)",
+            "Theorem 1",
             "derived",
             f"{name}/gap_test_minus_prior",
             low=0.0,
@@ -57,7 +56,7 @@ CLAIMS = (
     ),
     *LEAKS,
 )
-"""C29 has no threshold but 0; LEAKS are of unshifted data, where the genie is a bound."""
+"""No threshold but 0; LEAKS are of unshifted data, where the genie is a bound."""
 
 
 class Shifted(Placed):

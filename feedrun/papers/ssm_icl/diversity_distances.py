@@ -1,4 +1,4 @@
-"""How near a network is to two oracles, by the number of tasks it has seen, and the claims (C30).
+"""How near a network is to two oracles, by the number of tasks it has seen, and the claims.
 
 Distances are means of (f - m)^2 over sequences and positions. No threshold was set after a trial:
 all are zero, the sign that the statement names.
@@ -103,7 +103,7 @@ def between_arms(metrics: Mapping[str, list[float]], arms: Sequence[str]) -> dic
 
 
 def _claims(arm: str, origin, words: str) -> tuple[Claim, ...]:
-    """C30 for an arm, as paired differences at the least and the greatest K."""
+    """The claims for an arm, as paired differences at the least and the greatest K."""
     mark = "rival_" if origin == "rival" else ""
     return (
         Claim(

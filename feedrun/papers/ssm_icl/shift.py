@@ -1,7 +1,6 @@
-"""What does a trained network do on data it was not trained for? Experiment E9.
+"""What does a trained network do on data it was not trained for?
 
-Paper: 2602.17744, Theorem 1 (a trained predictor is Bayes for its training distribution);
-specification 6.3 (E9), claim C29.
+Paper: 2602.17744, Theorem 1 (a trained predictor is Bayes for its training distribution).
 Command: feedrun experiment=icl_shift (minutes: see the yaml).
 What should come out: on shifted data networks keep to the Bayes predictor of their training prior,
 at the regret that this predictor has itself, and are further from the one that knows the shift.

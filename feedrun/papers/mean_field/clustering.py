@@ -143,7 +143,7 @@ def exact_identities(cfg: Clustering, key) -> dict[str, float | list[float]]:
 
 
 def cone_rates(cfg: Cone, key, *, dimension: int):
-    """Rates near consensus and in a cone; the arrays are ln max |x_i - x_j|^2 over time, a row a start."""
+    """Rates near consensus and in a cone; arrays: ln max |x_i - x_j|^2 over time, a row a start."""
     sizes = {"tokens": cfg.tokens, "starts": cfg.starts, "steps": cfg.steps}
     sa, usa = cone.measure(key, cfg.beta, cfg.dt, dimension=dimension, **sizes)
     bound = equiangular.cone_rate_bound(cfg.beta, n=cfg.tokens)

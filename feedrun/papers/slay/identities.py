@@ -63,7 +63,7 @@ def integral_errors() -> dict[str, float]:
 
 
 def bounds(points: int) -> dict[str, float]:
-    """Bounds of K and its slope on `points` cosines, -1, 0 and 1 among them, dense where it peaks."""
+    """Bounds of K and its slope on `points` cosines, -1, 0 and 1 among them, dense at peaks."""
     lowest, peak, slope, tangential = [], [], [], []
     for eps in (1e-3, 1e-2):
         x = np.concatenate(

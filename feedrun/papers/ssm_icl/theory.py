@@ -1,7 +1,7 @@
 """Closed forms of the paper's setting: risks of estimators, floors, the filter as an SSM cell.
 
-Reconstructions of 2602.17744, whose body was not at hand. d regressors, n pairs in context, noise of
-variance noise = Var eps, weights of variance prior = Var w_i.
+Reconstructions of 2602.17744, whose body was not at hand. d regressors, n pairs in context, noise
+of variance noise = Var eps, weights of variance prior = Var w_i.
 """
 
 from typing import Any, NamedTuple

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from feedrun import feed, report, store
+from feedrun import feed, grouping, report, store
 from feedrun.experiment import Claim, Estimate, estimate
 from feedrun.published import Number
 from feedrun.published import published as printed_by
@@ -103,13 +103,19 @@ def _thawed(stored: Any) -> Any:
 
 
 def setting(page: Path, name: str, key: str) -> str:
-    """One value of a record's config, `key` dotted."""
-    found = published(name).run["config"]
-    for part in key.split("."):
-        if not isinstance(found, Mapping) or part not in found:
-            raise ValueError(f"the config of {name} has no key {key}")
-        found = found[part]
-    return f"{found:,}" if isinstance(found, int) else str(found)
+    """One value of a record's config, or else of its notes, `key` dotted; a list gets commas."""
+    record = published(name)
+    for tree in (record.run["config"], record.notes):
+        found = grouping.flat(tree).get(key)
+        if found is not None:
+            return ", ".join(map(_plain, found)) if isinstance(found, list) else _plain(found)
+    raise ValueError(f"neither config nor notes of {name} have a key {key}")
+
+
+def _plain(one: Any) -> str:
+    if isinstance(one, float):
+        return f"{one:,.6g}"
+    return f"{one:,}" if isinstance(one, int) else str(one)
 
 
 def printed(page: Path, name: str, metric: str, *where: str) -> str:

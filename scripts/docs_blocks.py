@@ -70,15 +70,18 @@ def provenance(record: store.Record) -> str:
 
 def answers(page: Path, *words: str) -> str:
     """Claims picked from records, `words` alternately an experiment and a claim, as a table."""
-    lines = ["| verdict | claim | expected | measured (95%) | experiment |", "|---|---|---|---|---|"]
+    lines = [
+        "| verdict | claim | expected | measured (95%) | experiment |",
+        "|---|---|---|---|---|",
+    ]
     for name, claim in zip(words[::2], words[1::2], strict=True):
         rows = [row for row in published(name).claims if row["name"] == claim]
         if not rows:
             raise ValueError(f"{name} has no claim {claim}")
         statement = rows[0]["statement"].replace("|", "\\|")
-        rival = " (rival)" if rows[0]["origin"] == "rival" else ""
+        rival = rows[0]["origin"] == "rival" and not statement.startswith("rival")
         lines.append(
-            f"| **{rows[0]['verdict']}** | {statement}{rival} | {report.expected(rows[0])} "
+            f"| **{rows[0]['verdict']}** | {'rival: ' * rival}{statement} | {report.expected(rows[0])} "
             f"| {report.measured(rows[0])} | [{name}]({link(page, page_of(name))}) |"
         )
     return "\n\n" + "\n".join(lines) + "\n\n"
@@ -147,7 +150,10 @@ def _printed(one: Number) -> str:
 
 def papers(page: Path) -> str:
     """The table of papers with the current verdicts."""
-    lines = ["| paper | experiment | question | verdicts of the recorded run |", "|---|---|---|---|"]
+    lines = [
+        "| paper | experiment | question | verdicts of the recorded run |",
+        "|---|---|---|---|",
+    ]
     for paper in feed.paper_list():
         title = paper.short
         front = DOCS / paper.name / "index.md"

@@ -38,7 +38,7 @@ SEPARATION = (
     ),
     Claim(
         "linear_below_proper",
-        "rival: and that of a linear Transformer",
+        "rival: and so is a linear Transformer's risk, below 0.25",
         "attention of several layers",
         "rival",
         "coloured/linear+rope/risk_40",

@@ -29,7 +29,7 @@ from pathlib import Path
 
 from feedrun import feed, store
 from scripts import docs_blocks, docs_sweeps
-from scripts.docs_blocks import DOCS, RECORDS, ROOT
+from scripts.docs_blocks import RECORDS, ROOT
 
 KEPT = ("id", "experiment", "paper", "scale", "seed", "target", "config", "code", "versions",
         "device", "machine", "x64", "started", "resumed")  # fmt: skip

@@ -75,15 +75,15 @@ def answers(page: Path, *words: str) -> str:
         "|---|---|---|---|---|",
     ]
     for name, claim in zip(words[::2], words[1::2], strict=True):
-        rows = [row for row in published(name).claims if row["name"] == claim]
-        if not rows:
+        rows = {row["name"]: row for row in published(name).claims}
+        if claim not in rows:
             raise ValueError(f"{name} has no claim {claim}")
-        statement = rows[0]["statement"].replace("|", "\\|")
-        rival = rows[0]["origin"] == "rival" and not statement.startswith("rival")
-        lines.append(
-            f"| **{rows[0]['verdict']}** | {'rival: ' * rival}{statement} | {report.expected(rows[0])} "
-            f"| {report.measured(rows[0])} | [{name}]({link(page, page_of(name))}) |"
-        )
+        row = rows[claim]
+        statement = row["statement"].replace("|", "\\|")
+        if row["origin"] == "rival" and not statement.startswith("rival"):
+            statement = f"rival: {statement}"
+        cells = [f"**{row['verdict']}**", statement, report.expected(row), report.measured(row)]
+        lines.append(f"| {' | '.join(cells)} | [{name}]({link(page, page_of(name))}) |")
     return "\n\n" + "\n".join(lines) + "\n\n"
 
 

@@ -79,8 +79,8 @@ RIVALS = (
     ),
     Claim(
         "linear_conv_as_good",
-        "rival: linear attention, the paper's baseline, with the convolution ends within 0.005 of the "
-        "selective SSM or below",
+        "rival: linear attention, the paper's baseline, with the convolution ends within 0.005 of "
+        "the selective SSM or below",
         "a pilot run",
         "rival",
         "gap/linear+conv+rope_minus_ssd+conv",

@@ -38,7 +38,7 @@ SEPARATION = (
     ),
     Claim(
         "linear_below_proper",
-        "rival: and so is a linear Transformer's risk, below 0.25",
+        "rival: a linear Transformer's risk is below 0.25 as well",
         "attention of several layers",
         "rival",
         "coloured/linear+rope/risk_40",

@@ -1,6 +1,7 @@
 """Sweeps and benchmarks as docs/records/ keeps them, and the tables that docs show of them."""
 
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -213,6 +214,6 @@ def _case(case: Tree) -> list[str]:
             if theirs and lines
             else ""
         )
-        first = [case["name"], load, gates] if not lines else ["", "", ""]
+        first = [re.sub(r"^[A-Z]\.?\d |^lra_data ", "", case["name"]), load, gates] if not lines else ["", "", ""]
         lines.append(f"| {first[0]} | {name} | {median} | {ratio} | {first[1]} | {first[2]} |")
     return lines

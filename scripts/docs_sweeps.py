@@ -206,6 +206,7 @@ def _case(case: Tree) -> list[str]:
     lines, ours = [], next(iter(case["rows"].values()))["seconds"]
     gates = "; ".join(f"{words}: {verdict}" for words, verdict in case["gates"].items())
     load = f"{case['load']:.0%}" if case["load"] is not None else ""
+    title = re.sub(r"^([A-Z]\.?\d|lra_data) ", "", case["name"])  # without the name of its script
     for name, row in case["rows"].items():
         theirs = row["seconds"]
         median = bench_table.time(spread(theirs).median) if theirs else row["status"]
@@ -214,6 +215,6 @@ def _case(case: Tree) -> list[str]:
             if theirs and lines
             else ""
         )
-        first = [re.sub(r"^[A-Z]\.?\d |^lra_data ", "", case["name"]), load, gates] if not lines else ["", "", ""]
+        first = [title, load, gates] if not lines else ["", "", ""]
         lines.append(f"| {first[0]} | {name} | {median} | {ratio} | {first[1]} | {first[2]} |")
     return lines

@@ -24,6 +24,7 @@ def pages() -> list[Path]:
     return sorted(page for page in DOCS.rglob("*.md") if RECORDS not in page.parents)
 
 
+@lru_cache
 def published(name: str) -> store.Record:
     """The record under docs/records/, its claims in the words that the code has now.
 

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ def joined(same: Tree, own: Tree) -> dict[str, Any]:
     return both
 
 
+@lru_cache
 def load(place: Path) -> tuple[dict[str, Any], list[store.Record]]:
     """A published sweep: what its file says, and its runs as records."""
     content = store.read_json(place / "runs.json")

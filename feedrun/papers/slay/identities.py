@@ -145,7 +145,7 @@ def noise_over_bias(x: float, *, eps: float, nodes: int, prf: int) -> float:
 
 
 def design_error() -> float:
-    """T12 without noise: anchors on the icosahedron (d = 3) and on the roots of E8 (d = 8).
+    """The mean of anchors without noise: on the icosahedron (d = 3) and on the roots of E8 (d = 8).
 
     Both integrate degree 4 exactly, so their anchor kernel is the limit of infinitely many.
     """

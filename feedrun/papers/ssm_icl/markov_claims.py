@@ -88,7 +88,7 @@ CLAIMS = (
     ),
     Claim(
         "extrapolates",
-        "chains of 3 symbols: the selective SSM's KL to Bayes at the end of an exam longer than "
+        "chains of 3 symbols: the selective SSM's KL to Bayes at the end of tests longer than "
         "training is at most 1.2 of that at training's length (a guess)",
         "as on linear systems",
         "derived",

@@ -128,7 +128,7 @@ def printed(page: Path, name: str, metric: str, *where: str) -> str:
     KEY=VALUE is a config key, and source=TEXT a part of the source.
     """
     record = published(name)
-    numbers = [one for one in printed_by(record.run["paper"]).all() if one.experiment == name]
+    numbers = [one for one in _printed_by(record.run["paper"]) if one.experiment == name]
     asked = dict(word.split("=", 1) for word in where)
     part = asked.pop("source", "").replace("_", " ")
     fits = [
@@ -141,6 +141,11 @@ def printed(page: Path, name: str, metric: str, *where: str) -> str:
     if len(fits) != 1:
         raise ValueError(f"{len(fits)} published numbers fit {name} {metric} {' '.join(where)}")
     return _printed(fits[0])
+
+
+@lru_cache
+def _printed_by(paper: str) -> list[Number]:
+    return printed_by(paper).all()
 
 
 def _printed(one: Number) -> str:
@@ -175,12 +180,17 @@ def experiments(page: Path, paper: str) -> str:
 
 def _rows(page: Path, paper: str) -> list[str]:
     rows = []
-    for entry in feed.entries([ROOT / "configs"]):
+    for entry in _entries():
         if entry.about.get("paper") == paper:
             tally = report.tally(published(entry.name).claims)
             where = link(page, page_of(entry.name))
             rows.append(f"| [`{entry.name}`]({where}) | {entry.about['question']} | {tally} |")
     return rows
+
+
+@lru_cache
+def _entries() -> list[feed.Entry]:
+    return list(feed.entries([ROOT / "configs"]))
 
 
 def page_of(name: str) -> Path:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import docs, docs_blocks
+from feedrun.experiment import estimate
+from scripts import docs, docs_blocks, docs_sweeps
 
 ROOT = Path(__file__).parent.parent
 PAGES = docs.pages()
@@ -125,6 +126,58 @@ def test_docstrings_of_papers_cite_no_absent_document():
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
                 found = [one[0] for one in ABSENT.finditer(str(node.value.value))]
                 assert set(found) <= CODE_NAMES, f"{path}:{node.lineno}: {found}"
+
+
+TABLE = docs_blocks.RECORDS / "slay_lra_table"
+
+
+def test_a_number_of_a_sweep_is_that_of_its_table():
+    shown = docs_sweeps.cell(TABLE, "accuracy", "task=text", "attends=ssd")
+    assert f"| text | ssd | 1 | {shown} |" in docs_sweeps.sweep_table(TABLE)
+
+
+def accuracies(task):
+    """Mechanism -> test accuracy of each seed."""
+    runs = [run for run in docs_sweeps.load(TABLE)[1] if run.run["config"]["task"] == task]
+    return {run.run["config"]["attends"]: run.summary["accuracy"] for run in runs}
+
+
+def test_a_difference_is_of_repeats_side_by_side():
+    seeds = accuracies("image")
+    apart = [a - b for a, b in zip(seeds["slay"], seeds["yat"], strict=True)]
+    shown = docs_sweeps.difference(TABLE, "accuracy", "attends=slay:yat", "task=image")
+    numbers = [float(one) for one in re.findall(r"-?[\d.]+", shown)]
+    assert numbers == pytest.approx(estimate(apart)[:3], abs=5e-4)  # three digits are shown
+
+
+def test_extremes_are_over_all_that_fit():
+    means = [
+        sum(seeds) / len(seeds)
+        for task in ("image", "text")
+        for name, seeds in accuracies(task).items()
+        if name != "uniform"
+    ]
+    shown = docs_sweeps.extremes(TABLE, "accuracy", "task=image,text", "attends=!uniform")
+    assert shown == f"{min(means):.3g} to {max(means):.3g}"
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ("value slay_lm nonsense", "slay_lm does not measure nonsense"),
+        ("value nobody loss", "no record docs/records/nobody"),
+        ("setting slay_lm nonsense", "have a key nonsense"),
+        ("answers slay_lm nonsense", "slay_lm has no claim nonsense"),
+        ("cell slay_lra_table accuracy task=text", "8 rows fit task=text"),
+        ("cell slay_lra_table accuracy task=nonsense", "no run with accuracy fits"),
+        ("published slay_lm nonsense", "0 published numbers fit slay_lm nonsense"),
+    ],
+)
+def test_what_no_record_says_is_a_line(tmp_path, block, message):
+    page = tmp_path / "page.md"
+    page.write_text(f"<!-- {block} --><!-- end -->")
+    with pytest.raises(ValueError, match=message):
+        docs.rendered(page)
 
 
 def test_pictures_are_light():

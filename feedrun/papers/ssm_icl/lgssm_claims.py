@@ -3,8 +3,8 @@
 The paper's settings are not known. Thresholds that are guesses say "guessed" and stand as they
 are. "The same" without a number has the margin 0.005. Speed is about the steps to half of the way
 from ridge on four lags to Bayes, which a budget of minutes does not reach; the same bounds are also
-put on the steps to ridge on two lags, and without convolution on one. Theorem 1 also expects less
-excess in wider networks: no run here varies the width, so that is not tested (steps are).
+put on the steps to ridge on two lags, and without convolution on one. Wider networks should have
+less excess as well: no run here varies the width, so that is not tested (steps are).
 """
 
 from feedrun.experiment import Claim

@@ -58,7 +58,20 @@ def main() -> int:
                 docs_sweeps.publish(folder, RECORDS, KEPT)
             else:
                 publish(store.load(folder))
-    return max([0, *(_page(page, check=arguments.check) for page in pages())])
+    stale = [_words(folder, check=arguments.check) for folder in docs_blocks.recorded()]
+    return max([0, *stale, *(_page(page, check=arguments.check) for page in pages())])
+
+
+def _words(folder: Path, *, check: bool) -> int:
+    """Give the claims of a published record the words that the code has now; numbers stay."""
+    path = folder / "claims.json"
+    now = docs_blocks.published(folder.name).claims
+    if store.read_json(path) == now:
+        return 0
+    print(f"{'out of date' if check else 'written'}: {path.relative_to(ROOT)}")
+    if not check:
+        store.write_json(path, now)
+    return int(check)
 
 
 def _page(page: Path, *, check: bool) -> int:

@@ -24,6 +24,11 @@ def pages() -> list[Path]:
     return sorted(page for page in DOCS.rglob("*.md") if RECORDS not in page.parents)
 
 
+def recorded() -> list[Path]:
+    """The folders of all published records of one run; those of sweeps have no claims."""
+    return sorted(path.parent for path in RECORDS.glob("*/claims.json"))
+
+
 @lru_cache
 def published(name: str) -> store.Record:
     """The record under docs/records/, its claims in the words that the code has now.

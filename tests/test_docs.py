@@ -1,6 +1,7 @@
 """README and docs say what the committed records say, and the tutorial works as it is printed."""
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -112,6 +113,12 @@ def test_pages_cite_no_absent_document(page):
 @pytest.mark.parametrize("page", sorted((ROOT / "configs").rglob("*.yaml")), ids=name)
 def test_configs_cite_no_absent_document(page):
     assert not (found := ABSENT.search(page.read_text())), found
+
+
+@pytest.mark.parametrize("folder", docs_blocks.recorded(), ids=name)
+def test_records_cite_no_absent_document(folder):
+    for row in json.loads((folder / "claims.json").read_text()):
+        assert not ABSENT.search(f"{row['statement']} {row['source']}"), row
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

@@ -1,38 +1,49 @@
-"""Publish records under docs/records/ and fill in the generated parts of README.md and docs/*.md.
+"""Publish records under docs/records/ and fill in the generated parts of README.md and docs/.
 
     python -m scripts.docs                    newest complete laptop record of each experiment
     python -m scripts.docs outputs/a/1 ...    these records, or sweeps (outputs/sweeps/NAME)
     python -m scripts.docs --check            change nothing; exit 1 where a page is out of date
 
-A page says where a record speaks:
-    <!-- verdicts NAME -->...<!-- end -->       how it was made, and its claims as a table
-    <!-- value NAME METRIC -->...<!-- end -->   one number with its interval, within a sentence
-    <!-- papers -->...<!-- end -->              all papers with their experiments and tallies
-    <!-- table NAME -->...<!-- end -->          how a sweep was made, and its results table
-    <!-- bench NAME -->...<!-- end -->          records/bench/NAME.json, what a benchmark measured
+A page says where a record speaks, `<!-- KIND WORDS -->...<!-- end -->`:
+    verdicts NAME                    how it was made, and its claims as a table
+    answers NAME CLAIM NAME CLAIM .. these claims alone, as a table
+    value NAME METRIC                one number with its interval, within a sentence
+    setting NAME KEY                 one value of its config
+    papers                           all papers with their experiments and tallies
+    experiments PAPER                the same of one paper
+    table SWEEP                      how a sweep was made, and its results table
+    cell SWEEP METRIC KEY=VALUE ..   one number of a sweep (see `scripts.docs_sweeps`)
+    range SWEEP METRIC KEY=VALUE ..  the least and the greatest of several
+    difference SWEEP METRIC KEY=A:B  A less B, paired
+    bench NAME                       records/bench/NAME.json, what a benchmark measured
+    published NAME METRIC KEY=VALUE  a number that the paper printed (published.yaml)
+    file PATH                        a file of the repository, as code
 """
 
 import argparse
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from feedrun import feed, report, store
-from feedrun.experiment import estimate
-from scripts import docs_sweeps
+from feedrun import feed, store
+from scripts import docs_blocks, docs_sweeps
+from scripts.docs_blocks import RECORDS, ROOT
 
-ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs"
-RECORDS = DOCS / "records"
 KEPT = ("id", "experiment", "paper", "scale", "seed", "target", "config", "code", "versions",
         "device", "machine", "x64", "started", "resumed")  # fmt: skip
 HARMLESS = ("experiment=", "force=", "quiet=", "wandb=")
-BLOCK = re.compile(
-    r"<!-- (verdicts|value|papers|table|bench)([^>]*?) -->(.*?)<!-- end -->", re.DOTALL
-)
+KINDS = docs_blocks.KINDS | {
+    "table": lambda page, name: docs_sweeps.sweep_table(RECORDS / name),
+    "bench": lambda page, name: docs_sweeps.bench(RECORDS / "bench" / f"{name}.json"),
+    "cell": lambda page, name, *words: docs_sweeps.cell(RECORDS / name, *words),
+    "range": lambda page, name, *words: docs_sweeps.extremes(RECORDS / name, *words),
+    "difference": lambda page, name, *words: docs_sweeps.difference(RECORDS / name, *words),
+}
+"""Kind of a block -> function of the page it stands on and its words, to what stands in it."""
+
+BLOCK = re.compile(rf"<!-- ({'|'.join(KINDS)})( [^>]*?)? -->(.*?)<!-- end -->", re.DOTALL)
 
 
 def main() -> int:
@@ -47,14 +58,27 @@ def main() -> int:
                 docs_sweeps.publish(folder, RECORDS, KEPT)
             else:
                 publish(store.load(folder))
-    return max([0, *(_page(page, check=arguments.check) for page in pages())])
+    stale = [_words(folder, check=arguments.check) for folder in docs_blocks.recorded()]
+    return max([0, *stale, *(_page(page, check=arguments.check) for page in pages())])
+
+
+def _words(folder: Path, *, check: bool) -> int:
+    """Give the claims of a published record the words that the code has now; numbers stay."""
+    path = folder / "claims.json"
+    now = docs_blocks.published(folder.name).claims
+    if store.read_json(path) == now:
+        return 0
+    print(f"{'out of date' if check else 'written'}: {path.relative_to(ROOT)}")
+    if not check:
+        store.write_json(path, now)
+    return int(check)
 
 
 def _page(page: Path, *, check: bool) -> int:
     """Render one page, or see whether it is up to date."""
     try:
         text = rendered(page)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"{page.relative_to(ROOT)}: {error}")
         return 1
     if text == page.read_text():
@@ -66,8 +90,8 @@ def _page(page: Path, *, check: bool) -> int:
 
 
 def pages() -> list[Path]:
-    """Every page that a record may speak on."""
-    return [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+    """Every page that a record may speak on: README, docs/ and its folders."""
+    return [ROOT / "README.md", *docs_blocks.pages()]
 
 
 def newest(outputs: Path) -> list[Path]:
@@ -96,80 +120,24 @@ def publish(record: store.Record) -> None:
 
 
 def rendered(page: Path) -> str:
-    """The page with every generated part written anew."""
-    return BLOCK.sub(_render, page.read_text())
+    """The page with every generated part written anew. Raises ValueError where one cannot be."""
+    return BLOCK.sub(lambda found: _block(page, found), page.read_text())
 
 
-def _render(found: re.Match[str]) -> str:
-    kind, words = found[1], found[2].split()
-    text = {
-        "verdicts": verdicts,
-        "value": value,
-        "papers": papers,
-        "table": lambda name: docs_sweeps.sweep_table(RECORDS / name),
-        "bench": lambda name: docs_sweeps.bench(RECORDS / "bench" / f"{name}.json"),
-    }[kind](*words)
-    return f"<!-- {kind}{found[2]} -->{text}<!-- end -->"
+def _block(page: Path, found: re.Match[str]) -> str:
+    kind, words = found[1], found[2] or ""
+    text = KINDS[kind](page, *words.split())
+    return f"<!-- {kind}{words} -->{text}<!-- end -->"
 
 
-def published(name: str) -> store.Record:
-    """The record under docs/records/."""
-    return store.load(RECORDS / name)
-
-
-def verdicts(name: str) -> str:
-    """How the record was made, and its claims."""
-    record = published(name)
-    return f"\n\n{provenance(record)}\n\n{report.markdown(record.claims)}\n\n"
-
-
-def provenance(record: store.Record) -> str:
-    """Command, size, machine, code and versions in one line."""
-    run, minutes = record.run, record.seconds / 60
-    code = (run["code"]["sha"] or "unknown")[:8] + (" with changes" if run["code"]["dirty"] else "")
-    parts = [
-        f"`feedrun experiment={run['experiment']}`",
-        f"scale {run['scale']}, seed {run['seed']}",
-        f"{minutes:.1f} minutes on {run['machine']['cores']} {run['device']['kind']} cores",
-        f"code {code}",
-        f"jax {run['versions']['jax']}",
-        run["started"][:10],
-    ]
-    return "; ".join(parts) + f". **{report.tally(record.claims)}.**"
-
-
-def value(name: str, metric: str) -> str:
-    """One summary value with its interval."""
-    summary = published(name).summary
-    if metric not in summary:
-        raise SystemExit(f"docs name {metric}, which {name} does not measure")
-    middle, low, high, _ = estimate(_thawed(summary[metric]))
-    return report.measured({"value": middle, "low": low, "high": high})
-
-
-def _thawed(stored: Any) -> Any:
-    from feedrun.experiment import Estimate
-
-    return Estimate(**stored) if isinstance(stored, Mapping) else stored
-
-
-def papers() -> str:
-    """The table of papers with the current verdicts."""
-    lines = [
-        "| paper | experiment | question | verdicts of the recorded run |",
-        "|---|---|---|---|",
-    ]
-    entries = list(feed.entries([ROOT / "configs"]))
-    for paper in feed.paper_list():
-        title = f"{paper.short} ([{paper.arxiv}](https://arxiv.org/abs/{paper.arxiv}))"
-        own = [entry for entry in entries if entry.about.get("paper") == paper.name]
-        if not own:
-            lines.append(f"| {title} | none yet | | |")
-        for entry in own:
-            tally = report.tally(published(entry.name).claims)
-            page = f"[{tally}](docs/{paper.name}.md)"
-            lines.append(f"| {title} | `{entry.name}` | {entry.about['question']} | {page} |")
-    return "\n" + "\n".join(lines) + "\n"
+def typed(page: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a page that somebody typed: without generated parts, code and link targets."""
+    text = BLOCK.sub(lambda found: "\n" * found[0].count("\n"), page.read_text())
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        inside ^= line.startswith("```")
+        if not inside:
+            yield number, re.sub(r"`[^`]*`|\]\([^)]*\)|<!--.*?-->", "", line)
 
 
 if __name__ == "__main__":

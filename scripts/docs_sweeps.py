@@ -1,13 +1,18 @@
 """Sweeps and benchmarks as docs/records/ keeps them, and the tables that docs show of them."""
 
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from feedrun import report, store, sweep
+import numpy as np
+
+from feedrun import grouping, report, store, sweep
+from feedrun.experiment import estimate
 from feedrun.resultgrid import results_markdown
 from scripts.bench import table as bench_table
 from scripts.bench.measure import spread
@@ -80,6 +85,7 @@ def joined(same: Tree, own: Tree) -> dict[str, Any]:
     return both
 
 
+@lru_cache
 def load(place: Path) -> tuple[dict[str, Any], list[store.Record]]:
     """A published sweep: what its file says, and its runs as records."""
     content = store.read_json(place / "runs.json")
@@ -109,6 +115,73 @@ def sweep_table(place: Path) -> str:
     return f"\n\n{'; '.join(parts)}.\n\n{results_markdown(runs, content['table'])}\n\n"
 
 
+def cell(place: Path, metric: str, *where: str) -> str:
+    """What the table shows of a metric for runs that fit `where`: all of one row.
+
+    KEY=PATTERN is a config key (or its last part) and what its value must be: '*' is allowed, a
+    comma separates alternatives, and a leading '!' turns all round.
+    """
+    found = _fitting(place, metric, where)
+    rows = {json.dumps(run.run["config"], sort_keys=True) for run in found}
+    if len(rows) != 1:
+        raise ValueError(f"{place.name}: {len(rows)} rows fit {' '.join(where)}; one should")
+    (own,) = grouping.cells(found, [metric])
+    assert own is not None  # every run that fits has the metric
+    return report.interval(own.value, own.low, own.high)
+
+
+def extremes(place: Path, metric: str, *where: str) -> str:
+    """'0.118 to 0.142': the least and the greatest of the runs that fit `where` (see `cell`)."""
+    values = [grouping.middle(run.summary[metric]) for run in _fitting(place, metric, where)]
+    return f"{min(values):.3g} to {max(values):.3g}"
+
+
+def difference(place: Path, metric: str, *where: str) -> str:
+    """Mean of paired differences: `where` has one KEY=A:B, and patterns for other keys.
+
+    Runs are paired by all other keys, their repeats by number; over several pairs repeats are
+    averaged first, as in the figures of a sweep.
+    """
+    (pair,) = (word for word in where if ":" in word)
+    key, both = pair.split("=", 1)
+    rest = [word for word in where if word != pair]
+    first, second = (
+        {_elsewhere(run, key): run.summary[metric] for run in _fitting(place, metric, words)}
+        for words in ([f"{key}={name}", *rest] for name in both.split(":"))
+    )
+    if not first.keys() & second.keys():
+        raise ValueError(f"{place.name}: no two runs to pair for {' '.join(where)}")
+    apart = [np.subtract(first[other], second[other]) for other in first if other in second]
+    value, low, high, _ = estimate(np.mean(apart, axis=0).tolist())
+    return report.interval(value, low, high)
+
+
+def _elsewhere(run: store.Record, key: str) -> str:
+    """All of a run's config but one key, as a word."""
+    config = grouping.config(run) | {"seed": run.run["seed"]}
+    return json.dumps({k: v for k, v in config.items() if k != grouping.full(key, config)})
+
+
+def _fitting(place: Path, metric: str, where: Sequence[str]) -> list[store.Record]:
+    """The published runs that measured `metric` and fit `where`. Raises ValueError for none."""
+    asked = [word.split("=", 1) for word in where]
+    found = [
+        run
+        for run in load(place)[1]
+        if metric in run.summary and all(_fits(run, key, pattern) for key, pattern in asked)
+    ]
+    if not found:
+        raise ValueError(f"{place.name}: no run with {metric} fits {' '.join(where)}")
+    return found
+
+
+def _fits(run: store.Record, key: str, pattern: str) -> bool:
+    config = grouping.config(run)
+    text = grouping.text(config.get(grouping.full(key, config)))
+    fits = any(fnmatchcase(text, one) for one in pattern.removeprefix("!").split(","))
+    return fits != pattern.startswith("!")
+
+
 def bench(path: Path) -> str:
     """The cases of a benchmark's JSON file as a table."""
     found = store.read_json(path)
@@ -135,6 +208,7 @@ def _case(case: Tree) -> list[str]:
     lines, ours = [], next(iter(case["rows"].values()))["seconds"]
     gates = "; ".join(f"{words}: {verdict}" for words, verdict in case["gates"].items())
     load = f"{case['load']:.0%}" if case["load"] is not None else ""
+    title = re.sub(r"^([A-Z]\.?\d|lra_data) ", "", case["name"])  # without the name of its script
     for name, row in case["rows"].items():
         theirs = row["seconds"]
         median = bench_table.time(spread(theirs).median) if theirs else row["status"]
@@ -143,6 +217,6 @@ def _case(case: Tree) -> list[str]:
             if theirs and lines
             else ""
         )
-        first = [case["name"], load, gates] if not lines else ["", "", ""]
+        first = [title, load, gates] if not lines else ["", "", ""]
         lines.append(f"| {first[0]} | {name} | {median} | {ratio} | {first[1]} | {first[2]} |")
     return lines

@@ -1,6 +1,6 @@
 """The 22 synthetic tasks of arXiv 2602.04915: a sequence in, a target a position, some scored.
 
-Definitions: section 4.5 of the specification, which has them from the published code. Where that
+Definitions are those of the published code. Where that
 leaves a choice, the docstring says which one was made. Targets are 0 where nothing is asked.
 """
 

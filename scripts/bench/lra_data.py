@@ -18,7 +18,7 @@ from scripts.bench.case import Case, Contestant, Gate
 LIMITS = {"shortest": 500, "longest": 2000, "max_depth": 10, "max_args": 10}
 EXPRESSIONS, DRAWN, CHECKED = 100_000, 10_000, 100
 REFERENCE = 0.15
-"""Seconds an image of 32 x 32 of the reference generator (measured for the specification)."""
+"""Seconds an image of 32 x 32 of the reference generator (measured beforehand)."""
 
 IMAGES = {("hard", 32): 1000, ("easy", 32): 1000, ("hard", 64): 40, ("hard", 128): 40}
 

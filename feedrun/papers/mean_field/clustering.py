@@ -125,7 +125,7 @@ def run(cfg: Clustering, key, journal: Journal) -> Result:
 
 
 def exact_identities(cfg: Clustering, key) -> dict[str, float | list[float]]:
-    """Claims A1 to A9."""
+    """What must hold exactly, and the orders of the methods."""
     measure_key, order_key = jax.random.split(key)
     own, pair = cfg.structure, cfg.equiangular
     sizes = {"tokens": own.tokens, "starts": own.starts, "steps": own.steps, "block": own.block}
@@ -143,7 +143,7 @@ def exact_identities(cfg: Clustering, key) -> dict[str, float | list[float]]:
 
 
 def cone_rates(cfg: Cone, key, *, dimension: int):
-    """Claims A11 and A17; the arrays are ln max |x_i - x_j|^2 over time, one row a start."""
+    """Rates near consensus and in a cone; arrays: ln max |x_i - x_j|^2 over time, a row a start."""
     sizes = {"tokens": cfg.tokens, "starts": cfg.starts, "steps": cfg.steps}
     sa, usa = cone.measure(key, cfg.beta, cfg.dt, dimension=dimension, **sizes)
     bound = equiangular.cone_rate_bound(cfg.beta, n=cfg.tokens)
@@ -160,7 +160,7 @@ def cone_rates(cfg: Cone, key, *, dimension: int):
 
 
 def sphere_runs(cfg: Clustering, key, journal: Journal, progress):
-    """Claim A16 on the sphere: both flows, every temperature, from the same uniform starts."""
+    """Collapse on the sphere: both flows, every temperature, from the same uniform starts."""
     shape = cfg.starts, cfg.tokens, cfg.dimension
     x0 = jnp.broadcast_to(sphere.uniform(key, shape), (len(cfg.betas), *shape))
     betas = {f"beta_{beta:g}": beta for beta in cfg.betas}
@@ -186,7 +186,7 @@ def sphere_runs(cfg: Clustering, key, journal: Journal, progress):
 
 
 def circle_runs(cfg: Clustering, key, journal: Journal, progress) -> dict[str, Estimate | list]:
-    """Claim A16 on the circle, USA: repulsion that synchronises, and repulsion that does not."""
+    """Collapse on the circle, USA: repulsion that synchronises, and repulsion that does not."""
     own, (uniform_key, jitter_key) = cfg.circle, jax.random.split(key)
     uniform = sphere.uniform(uniform_key, (own.starts, own.tokens, 2))
     corners = 2 * jnp.pi / 3 * (jnp.arange(own.tokens) % 3)

@@ -1,4 +1,4 @@
-"""Tokens that start in one open hemisphere: collapse at a known rate (claims A11 and A17)."""
+"""Tokens that start in one open hemisphere: collapse at a known rate."""
 
 from functools import partial
 from typing import NamedTuple

@@ -23,7 +23,7 @@ from feedrun.maths import clusters, ode, sphere
 from feedrun.papers.mean_field import theory
 
 COLLAPSED = 1e-6
-"""A start has collapsed when no two tokens are farther apart than this (claim A16)."""
+"""A start has collapsed when no two tokens are farther apart than this."""
 
 FIRST_STEP = 1e-2
 MAX_ATTEMPTS = 20_000

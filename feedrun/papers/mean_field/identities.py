@@ -1,4 +1,4 @@
-"""What must hold exactly along the token flows, measured on random starts (claims A1 to A9).
+"""What must hold exactly along the token flows, measured on random starts.
 
 Every function takes one start; the experiment vmaps it over starts.
 """
@@ -48,7 +48,7 @@ def conservation(
     norm: theory.Norm,
     steps: int,
 ) -> Conserved:
-    """A1, A2 and A3 along one RK4 run; the dissipation is integrated beside the tokens."""
+    """Norms, energy and its balance along one RK4 run, dissipation integrated beside the tokens."""
 
     def field(state):
         return (
@@ -83,7 +83,7 @@ def equivariance_error(
     norm: theory.Norm,
     steps: int,
 ) -> Float[Array, ""]:
-    """A4: flowing a rotated and relabelled start against rotating and relabelling the result."""
+    """Flowing a rotated and relabelled start against rotating and relabelling the result."""
 
     def flow(x, alpha):
         step = stepper(alpha, beta, dt, norm=norm)
@@ -94,14 +94,14 @@ def equivariance_error(
 
 
 def blocked_error(x, alpha, beta, *, norm: theory.Norm, block: int) -> Float[Array, ""]:
-    """A5: the streamed field against the dense one."""
+    """The streamed field against the dense one."""
     dense = theory.velocity(x, alpha, beta, norm=norm)
     blocked = theory.blocked_velocity(x, alpha, beta, norm=norm, block=block)
     return jnp.max(jnp.abs(dense - blocked))
 
 
 def fourier_error(theta, alpha, beta, *, norm: theory.Norm, modes: int) -> Float[Array, ""]:
-    """A5: the Fourier field on the circle against the pair sum."""
+    """The Fourier field on the circle against the pair sum."""
     x = sphere.from_angle(theta)
     pair = theory.velocity(x, alpha, beta, norm=norm)
     turning = x[:, 0] * pair[:, 1] - x[:, 1] * pair[:, 0]
@@ -111,14 +111,14 @@ def fourier_error(theta, alpha, beta, *, norm: theory.Norm, modes: int) -> Float
 
 
 def time_change_error(x, alpha, beta, dt, *, steps: int) -> Float[Array, ""]:
-    """A6: |x_shifted(t) - x_usa(e^{-beta} t)| after `steps` steps of length dt."""
+    """|x_shifted(t) - x_usa(e^{-beta} t)| after `steps` steps of length dt."""
     slow = stepper(alpha, beta, dt, norm="usa_shifted")
     fast = stepper(alpha, beta, jnp.exp(-beta) * dt, norm="usa")
     return jnp.max(jnp.abs(ode.end(slow, x, steps) - ode.end(fast, x, steps)))
 
 
 def order(x, alpha, beta, dt, *, norm: theory.Norm, method, steps: int) -> Float[Array, ""]:
-    """A7: slope of log error against log dt at the end time, truth by RK4 at dt / 32."""
+    """Slope of log error against log dt at the end time, truth by RK4 at dt / 32."""
 
     def end(refinement, method):
         step = stepper(alpha, beta, dt / refinement, norm=norm, method=method)
@@ -140,7 +140,7 @@ def slope(t: Float[Array, "N"], y: Float[Array, "N"], keep=None) -> Float[Array,
 
 
 def energy_change(x, alpha, beta, dt, *, steps: int, B=None, V=None):
-    """A8: (largest fall of Ehat in one step, its change over the run) under SA with B and V."""
+    """(largest fall of Ehat in one step, its change over the run) under SA with B and V."""
     step = stepper(alpha, beta, dt, norm="sa", B=B, V=V)
     Ehat = ode.integrate(
         step, x, steps=steps, observe=lambda x: theory.normalised_energy(x, alpha, beta)
@@ -158,7 +158,7 @@ def antipodal_speed(e: Float[Array, "D"], beta: theory.Scalar) -> Float[Array, "
 
 
 def equiangular_error(beta, dt, *, n: int, norm: theory.Norm, steps: int) -> Float[Array, ""]:
-    """A9: largest |<x_0,x_1>(t) - rho(t)| from n orthonormal tokens; rho at a tenth of the step."""
+    """Largest |<x_0,x_1>(t) - rho(t)| from n orthonormal tokens; rho at a tenth of the step."""
     x, alpha = jnp.asarray(equiangular.orthonormal_tokens(n, n)), jnp.full((n,), 1 / n)
     many = stepper(alpha, beta, dt, norm=norm)
 

@@ -92,7 +92,7 @@ def predict(cfg: Phase, *, start: float = 0.0) -> Theory:
 
 
 def identities(cfg: Phase, betas, theories: list[Theory]) -> dict[str, np.ndarray]:
-    """Claims A9 and A39 at these temperatures, from orthonormal tokens."""
+    """The scalar model and the initial speed at these temperatures, from orthonormal tokens."""
     scheme, n = cfg.scheme, cfg.tokens
     times = np.stack([np.linspace(0, 1.2 * it.crossing, TRUTH_ROWS) for it in theories])
     lag = schemes.start_lag(cfg.radius, scheme=scheme)

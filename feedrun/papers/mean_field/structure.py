@@ -30,7 +30,7 @@ def measure(
     block: int,
     modes: int,
 ) -> dict[str, Float[Array, ""] | Float[Array, "R"]]:
-    """Claims A1 to A6 and A8: the worst start for an identity, all starts for a control.
+    """The identities of the flow: the worst start for an identity, all starts for a control.
 
     Every second start has unequal masses, uniform on the simplex.
     """
@@ -92,7 +92,7 @@ def _conservation(x, alpha, beta, dt, *, steps: int):
 
 @partial(jax.jit, static_argnames=("starts", "steps"))
 def orders(key: Key[Array, ""], beta, dt, *, starts: int, steps: int):
-    """Claim A7: fitted orders of projected Euler and RK4 under SA with T = D = 8, one a start."""
+    """Fitted orders of projected Euler and RK4 under SA with T = D = 8, one a start."""
     x = sphere.uniform(key, (starts, ORDER_TOKENS, ORDER_TOKENS))
     alpha = jnp.full((ORDER_TOKENS,), 1 / ORDER_TOKENS)
 
@@ -106,7 +106,7 @@ def orders(key: Key[Array, ""], beta, dt, *, starts: int, steps: int):
 
 @partial(jax.jit, static_argnames=("n", "steps"))
 def equiangular_errors(betas: Float[Array, "B"], dt, *, n: int, steps: int):
-    """Claim A9: distance of n tokens from the scalar ODE, worst over temperatures, each flow."""
+    """Distance of n tokens from the scalar ODE, worst over temperatures, each flow."""
 
     def worst(norm: theory.Norm):
         one = partial(identities.equiangular_error, n=n, norm=norm, steps=steps)

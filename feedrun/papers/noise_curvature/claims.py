@@ -1,6 +1,6 @@
 """What the paper says of one layer, what follows from it, and what would undercut it.
 
-Intervals are the paper's or were derived beforehand (the specification's claim numbers are given);
+Intervals are the paper's or were derived beforehand;
 "much" is read as a factor ten, "well below" as a half and "about" as 0.05 either way where the
 source gives no number. Claims about one loss are in `by_loss`.
 """
@@ -12,7 +12,7 @@ PAPER = (
     Claim(
         "noise_follows_second_moment",
         "C is proportional to E[h^2]: log-log slope 1",
-        "Thm 3.4; claim 3",
+        "Thm 3.4",
         "paper",
         "c_vs_e2",
         low=0.98,
@@ -21,7 +21,7 @@ PAPER = (
     Claim(
         "noise_follows_second_moment_tightly",
         "C against E[h^2] is a line: R^2 at least 0.995",
-        "Thm 3.4; claim 3",
+        "Thm 3.4",
         "paper",
         "r2_c_vs_e2",
         low=0.995,
@@ -29,7 +29,7 @@ PAPER = (
     Claim(
         "exponent_bounded",
         "the exponent of C against H lies between 1 and 2",
-        "abstract; claim 10",
+        "abstract",
         "paper",
         "gamma_emp",
         low=1,
@@ -38,7 +38,7 @@ PAPER = (
     Claim(
         "predicted_exponent_bounded",
         "the exponent of E[h^2] against H lies between 1 and 2",
-        "abstract; claim 10",
+        "abstract",
         "paper",
         "gamma_e2",
         low=1,
@@ -47,7 +47,7 @@ PAPER = (
     Claim(
         "exponent_predicted",
         "E[h^2] predicts the exponent of C within 0.02",
-        "Table 1; claim 12",
+        "Table 1",
         "paper",
         "prediction_gap",
         low=-0.02,
@@ -56,7 +56,7 @@ PAPER = (
     Claim(
         "power_law",
         "C against H is a power law: R^2 above 0.99",
-        "Fig. 3; claim 9",
+        "Fig. 3",
         "paper",
         "r2_emp",
         low=0.99,
@@ -64,7 +64,7 @@ PAPER = (
     Claim(
         "noise_is_not_fisher",
         "at interpolation the gradient covariance is far below the Hessian: traces under 0.1",
-        "abstract; claim 2",
+        "abstract",
         "paper",
         "noise_to_curvature",
         high=0.1,
@@ -72,7 +72,7 @@ PAPER = (
     Claim(
         "commutes",
         "the commutator of C and H is below 0.3 of that of a random pair",
-        "Fig. 1; claim 8",
+        "Fig. 1",
         "paper",
         "commutator_ratio_C",
         high=0.3,
@@ -80,7 +80,7 @@ PAPER = (
     Claim(
         "second_moment_commutes",
         "the commutator of E[h^2] and H is below 0.3 of that of a random pair",
-        "Fig. 1; claim 8",
+        "Fig. 1",
         "paper",
         "commutator_ratio_E2",
         high=0.3,
@@ -88,7 +88,7 @@ PAPER = (
     Claim(
         "diagonal_dominates",
         "in the eigenbasis of H the diagonal carries over ten times a random basis's share of C",
-        "claim 8",
+        "Fig. 1",
         "paper",
         "diagonal_energy_ratio_C",
         low=10,
@@ -96,7 +96,7 @@ PAPER = (
     Claim(
         "directions_decouple",
         "the mean coupling |R_ij| of C is below half that of a random basis",
-        "Fig. 1; claim 8",
+        "Fig. 1",
         "paper",
         "coherence_ratio_C",
         high=0.5,
@@ -107,7 +107,7 @@ DERIVED = (
     Claim(
         "sandwich",
         "H_ii^2 <= E[h^2]_ii <= kap_max H_ii in every direction",
-        "sec. 5, GT9: Cauchy-Schwarz and Jensen",
+        "Cauchy-Schwarz and Jensen",
         "derived",
         "sandwich_slack",
         low=1,
@@ -115,7 +115,7 @@ DERIVED = (
     Claim(
         "fisher_is_curvature",
         "with labels drawn from the model the Fisher matrix equals H in every direction",
-        "Bartlett identity; claim 2",
+        "Bartlett identity",
         "derived",
         "fisher_error",
         high=1e-6,
@@ -123,7 +123,7 @@ DERIVED = (
     Claim(
         "crossfit_exponent_bounded",
         "the bounds 1 and 2 also hold when basis and diagonals come from different samples",
-        "sec. 5; claim 10",
+        "the bounds, on other samples",
         "derived",
         "gamma_emp_crossfit",
         low=1,
@@ -132,7 +132,7 @@ DERIVED = (
     Claim(
         "crossfit_noise_follows_second_moment",
         "C against E[h^2] keeps slope 1 when basis and diagonals come from different samples",
-        "sec. 5; claim 3",
+        "Thm 3.4, on other samples",
         "derived",
         "c_vs_e2_crossfit",
         low=0.98,
@@ -144,7 +144,7 @@ RIVAL = (
     Claim(
         "crossfit_lowers_exponent",
         "from equally many samples the in-sample exponent is the larger one",
-        "sec. 5; claim 20",
+        "the sample chooses its eigenvectors",
         "rival",
         "gamma_excess",
         low=0,
@@ -152,7 +152,7 @@ RIVAL = (
     Claim(
         "exponent_falls_with_samples",
         "at fixed weights the in-sample exponent falls as more samples are measured",
-        "sec. 5; claim 20",
+        "the sample chooses its eigenvectors",
         "rival",
         "gamma_per_tenfold",
         high=0,

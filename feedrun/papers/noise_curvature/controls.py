@@ -16,7 +16,7 @@ CLAIMS = (
     Claim(
         "control_planted_exponent",
         "a planted exponent 1.4 is recovered",
-        "GT5",
+        "quadratic wells, closed form",
         "derived",
         "control_planted_error",
         low=-0.02,
@@ -25,7 +25,7 @@ CLAIMS = (
     Claim(
         "control_planted_constant",
         "and so is its constant, sigma_w^2 / 2B",
-        "GT5",
+        "quadratic wells, closed form",
         "derived",
         "control_planted_constant",
         low=0.98,
@@ -34,7 +34,7 @@ CLAIMS = (
     Claim(
         "control_softmax_exponent",
         "a well-specified softmax model has exponent 1",
-        "GT3",
+        "Bartlett identity",
         "derived",
         "control_softmax_gamma",
         low=0.98,
@@ -43,7 +43,7 @@ CLAIMS = (
     Claim(
         "control_softmax_constant",
         "and covariance equal to the Hessian",
-        "GT3",
+        "Bartlett identity",
         "derived",
         "control_softmax_ratio",
         low=0.97,
@@ -52,7 +52,7 @@ CLAIMS = (
     Claim(
         "control_independent_in_sample",
         "curvature independent of direction shows an exponent above 1 in-sample",
-        "GT14",
+        "control of known exponent",
         "derived",
         "control_independent_in_sample",
         low=1,
@@ -60,7 +60,7 @@ CLAIMS = (
     Claim(
         "control_independent_crossfit",
         "and its true exponent 1 after cross-fitting",
-        "GT14",
+        "control of known exponent",
         "derived",
         "control_independent_crossfit",
         low=0.97,
@@ -69,7 +69,7 @@ CLAIMS = (
     Claim(
         "control_dependent_crossfit",
         "where curvature does depend on direction the cross-fit keeps over half of the excess",
-        "positive control beside GT14",
+        "positive control",
         "derived",
         "control_dependent_recovered",
         low=0.5,

@@ -156,7 +156,7 @@ def _signs(every: curvature.Diagonals, curved: curvature.Diagonals, kap) -> dict
 
 
 def _fisher(F, d: curvature.Diagonals, every: curvature.Diagonals) -> dict[str, Any]:
-    """Claim 2: the Fisher matrix follows H, the covariance with the data's labels does not."""
+    """The Fisher matrix follows H, the covariance with the data's labels does not."""
     H = exponents.alive(d).H
     error = jnp.where(H > 0, jnp.abs(F / jnp.where(H > 0, H, 1) - 1), 0)
     return {

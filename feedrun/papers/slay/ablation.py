@@ -1,6 +1,6 @@
 """The paper's ablation: one attention layer with tied weights, its output against the exact one.
 
-Specification section 4.2: embed 64, 4 heads, batch 8, causal, Gaussian input, the same Q, K, V and
+The published script: embed 64, 4 heads, batch 8, causal, Gaussian input, the same Q, K, V and
 output maps (PyTorch's default start, with biases) under every mechanism. Published: one seed.
 Here features are drawn for each head, where the published code shares anchors among them.
 """

@@ -5,8 +5,7 @@
 that exist. An attend is a pytree: heads with features of their own are a vmap over keys here and
 over attends there. `KERNELS` holds those that cost O(T), as the `Kernel` that decoding needs.
 
-Formulas: sections 1 and 6 of the specification (paper: arXiv 2602.04915). Whatever has an exact
-square or is a hybrid is not the paper's.
+Formulas: arXiv 2602.04915. Whatever has an exact square or is a hybrid is not the paper's.
 """
 
 from collections.abc import Callable
@@ -55,7 +54,7 @@ CONFIGURATIONS = {
     "ablation_large": Sizes(nodes=2, prf=32, poly=32, eps=1e-6),
     "figures": Sizes(nodes=3, prf=16, poly=32, eps=1e-2),
 }
-"""SLAY as the paper and its code configure it (section 1.9): m = nodes prf poly features."""
+"""SLAY as the paper and its code configure it: m = nodes prf poly features."""
 
 DELTA = 1e-6
 """What the published code adds to denominators."""

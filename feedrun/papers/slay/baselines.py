@@ -1,7 +1,7 @@
 """What SLAY is compared with at linear cost: FAVOR+, ReLU, ELU+1, cosFormer, uniform attention.
 
-Kernels by features for one head, as the published code has them where it has them (section 3 of the
-specification); queries and keys are not normalised.
+Kernels by features for one head, as the published code has them where it has them; queries and keys
+are not normalised.
 """
 
 from functools import partial

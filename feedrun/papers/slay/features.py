@@ -86,7 +86,7 @@ def node_exponentials(
     """Features of sum_r w_r e^{2 s_r x} on the sphere, `counts[r]` at node r, drawn independently.
 
     D^{-1/2} sqrt(w_r) exp(sqrt(2 s_r) w . u - s_r). `orthogonal` blocks, and features of least
-    variance at cosine `tuned_at` (section 10.4), are not the paper's.
+    variance at cosine `tuned_at`, are not the paper's.
     """
     draw = exponential.orthogonal_rows if orthogonal else exponential.gaussian_rows
     keys = jax.random.split(key, len(counts))

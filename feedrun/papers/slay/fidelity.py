@@ -1,4 +1,4 @@
-"""How near linear attentions come to exact spherical Yat attention, and to softmax (T13, T26, T27).
+"""How near linear attentions come to exact spherical Yat attention, and to softmax.
 
 Relative L2 error and cosine of the causal outputs of one head, over mechanisms, budgets and seeds,
 on two kinds of data: Gaussian, and correlated (keys an AR(1) process along the positions, each

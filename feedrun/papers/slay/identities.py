@@ -1,4 +1,4 @@
-"""What is exact about the Yat kernel, its quadrature and its anchors (claims T1 to T8, T12).
+"""What is exact about the Yat kernel, its quadrature and its anchors.
 
 Float64 on the host, closed forms only: nothing here is sampled but the vectors of Gram matrices.
 """
@@ -52,7 +52,7 @@ def shortfall(nodes: int, x: theory.Real, eps: float) -> theory.Real:
 
 
 def integral_errors() -> dict[str, float]:
-    """T1 (relative) and T2 (absolute)."""
+    """Errors of the integral form (relative) and of its signed form (absolute)."""
     points = list(itertools.product(INTEGRAL_COSINES, INTEGRAL_EPS))
     plain = [
         abs(theory.laplace_integral(x, e) - kernel(x, e)) / max(kernel(x, e), np.finfo(float).tiny)
@@ -63,7 +63,7 @@ def integral_errors() -> dict[str, float]:
 
 
 def bounds(points: int) -> dict[str, float]:
-    """T3 on a grid of `points` cosines that has -1, 0 and 1 and grows dense where slopes peak."""
+    """Bounds of K and its slope on `points` cosines, -1, 0 and 1 among them, dense at peaks."""
     lowest, peak, slope, tangential = [], [], [], []
     for eps in (1e-3, 1e-2):
         x = np.concatenate(
@@ -84,7 +84,7 @@ def bounds(points: int) -> dict[str, float]:
 
 
 def definiteness(rng: np.random.Generator, dimensions: list[int], *, vectors: int) -> float:
-    """T4: least eigenvalue over the largest, of K and K_1 to K_3 at random unit vectors."""
+    """Least eigenvalue over the largest, of K and K_1 to K_3 at random unit vectors."""
     found = []
     for dimension, eps in itertools.product(dimensions, (1e-3, 1.0)):
         u = rng.standard_normal((vectors, dimension))
@@ -102,14 +102,14 @@ def least_eigenvalue(K: Float64[np.ndarray, "N N"]) -> float:
 
 
 def least_rise(points: int, *, eps: float, most: int = 15) -> float:
-    """T5: least (K_{R+1} - K_R) / K over a grid and R < `most`, and least (K - K_R) / K."""
+    """Least (K_{R+1} - K_R) / K over a grid and R < `most`, and least (K - K_R) / K."""
     x = np.linspace(-1, 1, points | 1)
     gaps = np.array([shortfall(R, x, eps) for R in range(1, most + 1)])
     return float(min((gaps[:-1] - gaps[1:]).min(), gaps.min()))
 
 
 def rates() -> dict[str, float]:
-    """T6: the factor per node at RATE_POINTS, and its largest relative distance from the limit."""
+    """The factor per node at RATE_POINTS, and its largest relative distance from the limit."""
     found, errors = {}, []
     for x, eps, few, many in RATE_POINTS:
         ratio = shortfall(many, x, eps) / shortfall(few, x, eps)
@@ -120,7 +120,7 @@ def rates() -> dict[str, float]:
 
 
 def figure_errors() -> dict[str, float]:
-    """T7: the paper's quadrature figure, with its window of cosines and its stabiliser."""
+    """The paper's quadrature figure, with its window of cosines and its stabiliser."""
     x, eps = np.linspace(-0.9, 0.9, 100), 1e-2
     exact = kernel(x, eps)
     found = {
@@ -133,7 +133,7 @@ def figure_errors() -> dict[str, float]:
 
 
 def peak_error() -> float:
-    """T8: least relative error at x = 1 with up to three nodes and eps up to 0.01."""
+    """Least relative error at x = 1 with up to three nodes and eps up to 0.01."""
     return min(float(shortfall(R, 1.0, e)) for R in (1, 2, 3) for e in (1e-6, 1e-3, 1e-2))
 
 
@@ -145,7 +145,7 @@ def noise_over_bias(x: float, *, eps: float, nodes: int, prf: int) -> float:
 
 
 def design_error() -> float:
-    """T12 without noise: anchors on the icosahedron (d = 3) and on the roots of E8 (d = 8).
+    """The mean of anchors without noise: on the icosahedron (d = 3) and on the roots of E8 (d = 8).
 
     Both integrate degree 4 exactly, so their anchor kernel is the limit of infinitely many.
     """

@@ -82,7 +82,7 @@ def closed_forms(cfg: KernelConfig, key) -> dict[str, Any]:
 
 
 def sampled(cfg: KernelConfig, key) -> dict[str, Any]:
-    """Claims T9 to T12."""
+    """What is random: positive features, orthogonal ones, anchors."""
     prf_key, rate_key, orthogonal_key, anchor_key = jax.random.split(key, 4)
     own = cfg.sampling
     found: dict[str, Any] = sampling.positive_features(prf_key, draws=own.draws, block=own.block)
@@ -99,7 +99,7 @@ def sampled(cfg: KernelConfig, key) -> dict[str, Any]:
 
 
 def signed(cfg: KernelConfig, key) -> dict[str, Any]:
-    """Claim T14."""
+    """Signs of scores and of denominators."""
     own = cfg.signs
     shape = {"tokens": own.tokens, "dimension": own.dimension, "repeats": cfg.seeds}
     return signs.measured(key, own.mechanisms, own.budget.sizes(own.eps), **shape)
@@ -125,7 +125,7 @@ def table_rows(cfg: KernelConfig) -> list[Row]:
 
 
 def outputs(cfg: KernelConfig, key, journal: Journal, progress):
-    """Claim T13 and the table of section 7.1: against exact Yat attention and against softmax."""
+    """Outputs of every mechanism: against exact Yat attention and against softmax."""
     rows, own, keys = table_rows(cfg), cfg.fidelity, jax.random.split(key)
     data = heads_of(cfg, keys[0], tokens=own.tokens)
     found = fidelity.table(keys[1], data, rows, journal, progress)
@@ -169,7 +169,7 @@ def nodes_rows(cfg: KernelConfig) -> list[Row]:
 
 
 def by_nodes(cfg: KernelConfig, key, journal: Journal, progress):
-    """Claims T26 and T27."""
+    """Errors by number of nodes at equal features, and of one node."""
     rows, own, keys = nodes_rows(cfg), cfg.nodes, jax.random.split(key)
     data = heads_of(cfg, keys[0], tokens=own.tokens)
     square, *rest = node_budgets.errors(keys[1], data, rows, cfg.eps, journal, progress)
@@ -185,7 +185,7 @@ def by_nodes(cfg: KernelConfig, key, journal: Journal, progress):
 
 
 def layers(cfg: KernelConfig, key, journal: Journal, progress):
-    """Claims T19 and T20."""
+    """The paper's ablation, and uniform attention in it."""
     own = cfg.ablation
     columns = [ablation.Size(c.label, c.tokens, c.sizes(own.eps)) for c in own.columns]
     shape = ablation.Shape(own.embed, own.heads, own.batch)

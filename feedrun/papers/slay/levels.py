@@ -1,8 +1,8 @@
 """What accuracy the synthetic tasks give away, and what more than that no causal model can reach.
 
 `guess`: the most frequent target of each position. `CEILINGS`: the best prediction from the tokens
-so far, in float64. `EXPECTED` says which of the two the published table sits at, task by task
-(T21; section 4.5 of the specification). Tasks without an entry there carry information.
+so far, in float64. `EXPECTED` says which of the two the published table sits at, task by task.
+Tasks without an entry there carry information.
 """
 
 from collections.abc import Callable
@@ -62,7 +62,7 @@ def guess(targets: np.ndarray, scored: np.ndarray) -> np.ndarray:
 
 
 def expected(name: str, targets: np.ndarray, scored: np.ndarray) -> float:
-    """What T21 expects of a task of EXPECTED."""
+    """The level that a task of EXPECTED gives away."""
     if EXPECTED[name] == "ceiling":
         return CEILINGS[name]()
     by_position = guess(targets, scored)

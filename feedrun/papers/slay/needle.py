@@ -1,4 +1,4 @@
-"""How much attention one relevant key gets among many random ones, in expected sums (claim T23).
+"""How much attention one relevant key gets among many random ones, in expected sums.
 
 A query has one key at cosine x; all others are uniform on the sphere, and weigh what a kernel
 weighs on average. Closed forms and one-dimensional integrals, float64.
@@ -21,7 +21,7 @@ EXPECTED = {
     "anchor_limit": (0.0076, 0.0135, 0.0164),
     "softmax": (0.264, 0.543, 0.640),
 }
-"""The specification's masses at COSINES: d = 64, 1023 other keys, eps = 1e-3, two nodes."""
+"""Masses at COSINES, computed beforehand: d = 64, 1023 other keys, eps = 1e-3, two nodes."""
 
 UNIT = {"yat": 1e-3, "quadrature": 1e-3, "anchor_limit": 1e-4, "softmax": 1e-3}
 """The last digit of each."""
@@ -65,7 +65,7 @@ def average(weigh: Weigh, dimension: int) -> float:
 
 
 def measured(eps: float, *, dimension: int, others: int) -> dict[str, float]:
-    """The masses at COSINES and their largest distance from the specification's."""
+    """The masses at COSINES and their largest distance from EXPECTED."""
     found: dict[str, float] = {}
     for name, weigh in kernels(eps, dimension).items():
         shares = mass(weigh, np.array(COSINES), dimension=dimension, others=others)

@@ -1,4 +1,4 @@
-"""One node or several, at equal numbers of features? Exact x^2 times exponentials (T26, T27)."""
+"""One node or several, at equal numbers of features? Exact x^2 times exponentials."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -21,10 +21,10 @@ EXPECTED = {
     },
     "correlated": {16: (0.576, 0.597, 0.605, 0.614), 256: (0.516, 0.514, 0.522, 0.520)},
 }
-"""T26: data -> features in all -> the specification's errors with 1, 2, 3, 4 nodes."""
+"""Data -> features in all -> errors measured beforehand, with 1, 2, 3, 4 nodes."""
 
 ONE_NODE = {16: 0.354, 32: 0.289, 64: 0.222, 256: 0.127}
-"""T27: features on one node -> the specification's error, Gaussian data."""
+"""Features on one node -> the error measured beforehand, Gaussian data."""
 
 
 def by_scores(

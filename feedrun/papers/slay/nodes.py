@@ -1,6 +1,6 @@
 """Other nodes and weights than Gauss-Laguerre's for K(x) = int_0^inf e^{-C s} x^2 e^{2 s x} ds.
 
-None is the paper's: spec section 10, 5 and 6.
+None is the paper's.
 """
 
 import jax

@@ -6,7 +6,7 @@ FIDELITY = (
     Claim(
         "limit_misses",
         "the error of SLAY does not vanish with its budgets: on Gaussian data it tends to .738",
-        "T13",
+        "limit of the features",
         "rival",
         "yat_error_gaussian_anchor_limit",
         low=0.728,
@@ -17,7 +17,7 @@ FIDELITY = (
             f"uniform_ties_{data}",
             f"the mean of all values is as near to exact attention as SLAY is, {data} data: "
             "error of SLAY less that of uniform attention",
-            "spec 7.1",
+            "control",
             "rival",
             f"slay_less_uniform_{data}",
             low=0.0,
@@ -41,7 +41,7 @@ BY_NODES = (
         "nodes_do_not_help",
         "at equal R D more nodes do not help: error of the best R > 1 less that of R = 1, least "
         "over R D, Gaussian data",
-        "T26",
+        "variance of the features",
         "rival",
         "best_of_more_nodes",
         low=0.0,
@@ -49,8 +49,8 @@ BY_NODES = (
     Claim(
         "node_errors",
         "errors of exact x^2 times features by R and R D, Gaussian data: largest difference from "
-        "the specification's",
-        "T26",
+        "those measured beforehand",
+        "measured beforehand",
         "rival",
         "nodes_gaussian_difference",
         high=0.03,
@@ -58,7 +58,7 @@ BY_NODES = (
     Claim(
         "node_errors_correlated",
         "the same on correlated data",
-        "T26",
+        "measured beforehand",
         "rival",
         "nodes_correlated_difference",
         high=0.03,
@@ -66,7 +66,7 @@ BY_NODES = (
     Claim(
         "one_node_errors",
         "the same of R = 1 with 16, 32, 64 and 256 features, Gaussian data",
-        "T27",
+        "measured beforehand",
         "rival",
         "one_node_difference",
         high=0.03,
@@ -74,7 +74,7 @@ BY_NODES = (
     Claim(
         "square_alone",
         "x^2 without any exponential has error .22 on Gaussian data",
-        "T27",
+        "measured beforehand",
         "rival",
         "yat_error_gaussian_square",
         low=0.19,
@@ -83,7 +83,7 @@ BY_NODES = (
     Claim(
         "few_features_hurt",
         "with 32 features on one node the error is above that of x^2 alone: difference",
-        "T27",
+        "variance of the features",
         "rival",
         "exponentials_32_less_square",
         low=0.0,
@@ -91,7 +91,7 @@ BY_NODES = (
     Claim(
         "many_features_pay",
         "with 256 it is below: difference",
-        "T27",
+        "variance of the features",
         "derived",
         "exponentials_256_less_square",
         high=0.0,
@@ -108,7 +108,7 @@ LAYER = tuple(
         Claim(
             f"ablation_{size}",
             f"the paper's ablation: relative error {error:.2f} with anchors, {size}",
-            "ablation table, T19",
+            "ablation table",
             "paper",
             f"ablation_{size}_slay",
             low=error - 0.02,
@@ -117,7 +117,7 @@ LAYER = tuple(
         Claim(
             f"ablation_uniform_{size}",
             f"there uniform attention beats or ties SLAY, {size}: error of SLAY less its error",
-            "T20",
+            "control",
             "rival",
             f"ablation_{size}_slay_less_uniform",
             low=0.0,

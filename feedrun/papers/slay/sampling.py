@@ -1,4 +1,4 @@
-"""Monte Carlo: mean, variance and rate of positive features, orthogonal ones, anchors (T9 to T12).
+"""Monte Carlo: mean, variance and rate of positive features, orthogonal ones, anchors.
 
 Every function is one compiled program that maps over blocks of draws, each from a key of its own,
 and returns a row a block: sums of blocks are taken in float64 on the host.
@@ -20,7 +20,7 @@ from feedrun.papers.slay.attends import Sizes
 from feedrun.papers.slay.identities import least_eigenvalue
 
 SCALES = (0.25, 0.5)
-"""The s at which positive features are tested (T9)."""
+"""The s at which positive features are tested."""
 
 COSINES = (-0.5, 0.0, 0.5, 1.0)
 """The x, of which the variance is tested up to VARIANCE_UP_TO: beyond, its tail is too heavy."""
@@ -30,7 +30,7 @@ VARIANCE_UP_TO = 0.5
 ANCHOR_COSINES = (0.0, 0.5, 1.0)
 
 NODE = float(theory.laguerre_nodes(2, 1e-3).nodes[0])
-"""s of the first of two nodes, .293, where rate and orthogonality are measured (T10, T11)."""
+"""s of the first of two nodes, .293, where rate and orthogonality are measured."""
 
 
 def pair(x: float, dimension: int) -> Float[Array, "2 D"]:
@@ -63,7 +63,7 @@ def feature_moments(
 
 
 def positive_features(key: Key[Array, ""], *, draws: int, block: int) -> dict[str, float]:
-    """T9: worst deviation of a mean in standard errors, worst relative error of a variance.
+    """Worst deviation of a mean in standard errors, worst relative error of a variance.
 
     In the plane of u and v: neither depends on the dimension. The squares' tail is heavy: at s = x
     = 1/2 the variance has a relative standard error of (1.8e5 / draws)^{1/2}, .03 at 2e8 draws.
@@ -99,7 +99,7 @@ def squared_errors(
 def monte_carlo_rate(
     key: Key[Array, ""], *, counts: tuple[int, ...], block: int, blocks: int
 ) -> list[float]:
-    """T10: slope of log error against log D, one a block of repeats; in the plane, as T9."""
+    """Slope of log error against log D, one a block of repeats; in the plane, as the means."""
     keys = jax.random.split(key, blocks)
     squares = squared_errors(keys, dimension=2, counts=counts, block=block)
     errors = np.log(np.asarray(squares, float)) / 2
@@ -128,7 +128,7 @@ def plain_qr_rows(key: Key[Array, ""], count: int, dimension: int) -> Float[Arra
 def orthogonal(
     key: Key[Array, ""], dimensions: list[int], *, draws: list[int], parts: int
 ) -> dict[str, Any]:
-    """T11: bias in standard errors, variance over that of independent features in `parts` parts.
+    """Bias in standard errors, variance over that of independent features in `parts` parts.
 
     `draws[i]` features in dimension i; the plain Q of QR in the first dimension alone.
     """
@@ -167,7 +167,7 @@ def anchor_means(
 
 
 def anchors(key: Key[Array, ""], dimensions: list[int], *, draws: int, block: int) -> float:
-    """T12: largest relative error of the anchors' mean."""
+    """Largest relative error of the anchors' mean."""
     worst = []
     for own_key, d in zip(jax.random.split(key, len(dimensions)), dimensions, strict=True):
         keys = jax.random.split(own_key, max(1, draws // block))
@@ -177,7 +177,7 @@ def anchors(key: Key[Array, ""], dimensions: list[int], *, draws: int, block: in
 
 
 def features_definiteness(key: Key[Array, ""], dimension: int, vectors: int, sizes: Sizes) -> float:
-    """T4: least eigenvalue over the largest of the Grams of positive features, in float64."""
+    """Least eigenvalue over the largest of the Grams of positive features, in float64."""
     grams = feature_factors(key, dimension=dimension, vectors=vectors, sizes=sizes)
     products = ([np.asarray(f, float) for f in factors] for factors in grams)
     return min(least_eigenvalue((a @ a.T) * (b @ b.T)) for a, b in products)

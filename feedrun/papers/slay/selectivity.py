@@ -1,4 +1,4 @@
-"""How spread attention is, when tokens attend to one another: entropy over ln T (spec 4.8).
+"""How spread attention is, when tokens attend to one another: entropy over ln T.
 
 Tokens sqrt(c) g + sqrt(1 - c) n_i share one Gaussian g: c is the cosine that two of them have on
 average. Queries are keys.

@@ -1,4 +1,4 @@
-"""Signs of estimated scores and of the denominators that they add up to (claim T14).
+"""Signs of estimated scores and of the denominators that they add up to.
 
 Random Gaussian queries and keys, all keys visible. Also the two exact kernels, for the scale.
 """

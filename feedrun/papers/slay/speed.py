@@ -28,7 +28,7 @@ LEAST = 0.02
 """Seconds a timing lasts at least; shorter calls are repeated."""
 
 FAR = 2048.0
-"""Slopes are of lengths from here on (T17)."""
+"""Slopes are of lengths from here on."""
 
 REPORTED = (4096, 16384, 131072)
 """Lengths whose times are in the summary, those of the paper's text."""
@@ -138,7 +138,7 @@ def fidelity(cfg: Fidelity, key) -> tuple[dict[str, Any], dict[str, np.ndarray]]
 
 
 def correctness(cfg: Fidelity, key) -> dict[str, float]:
-    """T15 and T16: worst error of chunks against all pairs, and worst leak."""
+    """Worst error of chunks against all pairs, and worst leak."""
     sizes = {"length": cfg.checked_length, "chunk": cfg.checked_length // 5, "dimension": 16}
     keys = jax.random.split(key, len(cfg.checked))
     both = [

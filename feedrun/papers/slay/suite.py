@@ -20,7 +20,7 @@ LENGTHS = (32, 72, 256)
 HEADS, LAYERS, WIDTH, VOCABULARY = 4, 2, 64, 64
 SHAPE = {"layers": LAYERS, "heads": HEADS, "dimension": WIDTH // HEADS}
 LR, WEIGHT_DECAY = 1e-3, 0.01
-"""The paper's network and optimizer (section 4.5); a vocabulary that holds that of any task."""
+"""The paper's network and optimizer; a vocabulary that holds that of any task."""
 
 
 def _first_half(key, length: int, vocabulary: int) -> Example:
@@ -35,7 +35,7 @@ READ = TASKS | {"distant_match": Task(_first_half, 65, TASKS["distant_match"].vo
 
 class Level(NamedTuple):
     """guess: the most frequent targets; ceiling: what a causal model can reach, NaN if unknown;
-    expected: what T21 says, NaN for tasks that carry information."""
+    expected: the level of the published table, NaN for tasks that carry information."""
 
     guess: float
     ceiling: float

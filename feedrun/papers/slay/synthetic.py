@@ -114,7 +114,7 @@ def run(cfg: Synthetic, key, journal: Journal) -> Result:
 
 
 def suite_summary(cfg: Synthetic, right: np.ndarray, lines: dict[str, suite.Level]):
-    """(summary, notes): accuracies, distances to the levels, and the differences of T22."""
+    """(summary, notes): accuracies, distances to the levels, and the differences on `reverse`."""
     names, labels = cfg.suite.tasks, cfg.suite.compared
     summary = {
         f"{name}_{_alias(cfg, label)}": right[i, j].tolist()

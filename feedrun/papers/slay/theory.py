@@ -2,7 +2,7 @@
 
 On unit vectors with x = <q, k> and C = 2 + eps the kernel is K(x) = x^2 / (C - 2x), a mixture
 int_0^inf e^{-C s} x^2 e^{2 s x} ds; SLAY replaces the integral by a few nodes and both factors
-by features. Spec: sections 1 and 2 of the specification (paper: arXiv 2602.04915, sections 3, 4).
+by features. Paper: arXiv 2602.04915, sections 3 and 4.
 """
 
 from functools import lru_cache

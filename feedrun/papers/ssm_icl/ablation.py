@@ -1,6 +1,6 @@
-"""Which ingredient buys the advantage, selectivity or the short convolution? Experiment E7.
+"""Which ingredient buys the advantage, selectivity or the short convolution?
 
-Paper: 2602.17744, which credits selectivity; specification 6.3 (E7), 6.5 and 9.3 to 9.6.
+Paper: 2602.17744, which credits selectivity.
 Command: feedrun experiment=icl_ablation; the whole matrix: feedrun sweep=icl_ablation_matrix
 (minutes: see the yaml).
 What should come out: at an equal budget, the excess of every transition with and without the
@@ -58,7 +58,7 @@ SETTINGS = {
         ("arx_ridge", "ridge", "zero"),
     ),
 }
-"""On LG4 the excess is over the genie, as in the specification's pilot: Bayes is only bracketed."""
+"""On LG4 the excess is over the genie, as Bayes is only bracketed."""
 
 
 class Ablation(Placed):

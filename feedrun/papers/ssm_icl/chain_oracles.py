@@ -1,7 +1,4 @@
-"""Predictors of the families of symbols: log-probabilities (B, T, V), each from the past.
-
-Section 3.6 of the specification.
-"""
+"""Predictors of the families of symbols: log-probabilities (B, T, V), each from the past."""
 
 import jax
 import jax.numpy as jnp

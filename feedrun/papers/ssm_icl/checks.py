@@ -1,6 +1,6 @@
 """Are the oracles right, and what do they alone say of the paper's claims? No network is trained.
 
-Paper: 2602.17744, Theorems 1 and 2, and the specification's sections 3 and 5.
+Paper: 2602.17744, Theorems 1 and 2.
 Command: feedrun experiment=icl_oracles (minutes: see the yaml).
 What should come out: filters equal conditioning; risks equal an independent computation; on
 coloured noise Bayes beats every proper estimator by up to 1/(1-rho^2), and least squares on lags

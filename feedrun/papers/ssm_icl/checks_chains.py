@@ -1,4 +1,4 @@
-"""Symbols in icl_oracles: random Markov chains (claim C25), the switching chain, and LG-MOP."""
+"""Symbols in icl_oracles: random Markov chains, the switching chain, and LG-MOP."""
 
 from collections.abc import Mapping
 from functools import partial

@@ -9,7 +9,7 @@ SEPARATION = (
     Claim(
         "separation_0",
         "CNR, rho = 0, 80 pairs: best proper risk over Bayes risk is 1",
-        "C21",
+        "no correlation, nothing to gain",
         "derived",
         "separation_0",
         low=0.99,
@@ -18,7 +18,7 @@ SEPARATION = (
     Claim(
         "separation_05",
         "CNR, rho = 0.5, 80 pairs: best proper risk over Bayes risk is 1.30",
-        "Theorem 2, C21",
+        "Theorem 2",
         "paper",
         "separation_0.5",
         low=1.29,
@@ -27,7 +27,7 @@ SEPARATION = (
     Claim(
         "separation_09",
         "CNR, rho = 0.9, 80 pairs: best proper risk over Bayes risk is 4.96",
-        "Theorem 2, C21",
+        "Theorem 2",
         "paper",
         "separation_0.9",
         low=4.91,
@@ -36,7 +36,7 @@ SEPARATION = (
     Claim(
         "gap_identity",
         "best proper risk less Bayes risk is rho^2 (sigma^2 - E x_n.P x_n): largest error over rho",
-        "Theorem 2, C7",
+        "Theorem 2",
         "derived",
         "gap_identity_error",
         high=1e-3,
@@ -45,7 +45,7 @@ SEPARATION = (
         "cnr_table",
         "CNR: risks of Bayes, best proper, ridge, least squares on lags and Bayes with unknown "
         "rho equal the reference table: largest z",
-        "C16",
+        "table computed beforehand",
         "derived",
         "cnr_table_z",
         high=3,
@@ -53,7 +53,7 @@ SEPARATION = (
     Claim(
         "lags_40",
         "rival: empirical risk minimisation with lags comes within 1.35 of Bayes at 40 pairs",
-        "C19",
+        "a richer hypothesis class",
         "rival",
         "arx_40",
         high=1.35,
@@ -61,7 +61,7 @@ SEPARATION = (
     Claim(
         "lags_80",
         "rival: and within 1.12 at 80 pairs, so the gap is about the hypothesis class",
-        "C19",
+        "a richer hypothesis class",
         "rival",
         "arx_80",
         high=1.12,
@@ -70,7 +70,7 @@ SEPARATION = (
         "rho_does_not_matter",
         "least squares, ridge and one gradient step have the same risk at rho = 0 and 0.9: "
         "largest |z|, with least squares against its closed form",
-        "C6",
+        "regressors are independent",
         "derived",
         "rho_invariance_z",
         high=3,
@@ -79,7 +79,7 @@ SEPARATION = (
         "efficiency",
         "variance of least squares over generalised least squares at n = 400, rho = 0.9, over "
         "(1 + rho^2) / (1 - rho^2)",
-        "C8",
+        "asymptotic variances",
         "derived",
         "efficiency",
         low=0.95,
@@ -88,7 +88,7 @@ SEPARATION = (
     Claim(
         "placebo",
         "rho = 0: lags do not help ridge",
-        "C20",
+        "no correlation, nothing to gain",
         "derived",
         "placebo_lags",
         low=0,
@@ -99,7 +99,7 @@ CONTEXT = (
     Claim(
         "static_ridge_turns",
         "DR, a = 0.99: static ridge is worse with the whole context than with 20 pairs",
-        "C22",
+        "weights that drift",
         "derived",
         "ridge_turn",
         low=0,
@@ -107,7 +107,7 @@ CONTEXT = (
     Claim(
         "kalman_is_flat",
         "DR, a = 0.99: the filter's risk does not rise from 40 pairs on by more than 0.01",
-        "C22",
+        "steady state of the filter",
         "derived",
         "kalman_rise",
         high=0.01,
@@ -115,7 +115,7 @@ CONTEXT = (
     Claim(
         "dr_table",
         "DR: risks of the filter and of static ridge equal the reference table: largest z",
-        "section 5.6",
+        "table computed beforehand",
         "derived",
         "dr_table_z",
         high=3,
@@ -124,7 +124,7 @@ CONTEXT = (
         "order_blind_table",
         "best linear predictors that do not see the order equal the reference table, which "
         "prints three digits",
-        "section 5.5",
+        "table computed beforehand",
         "derived",
         "order_blind_error",
         high=1e-3,
@@ -132,7 +132,7 @@ CONTEXT = (
     Claim(
         "control_rarely_explodes",
         "ARc: the share of sequences dropped is of order 1e-3",
-        "section 2.3",
+        "measured beforehand",
         "derived",
         "ar_dropped",
         high=0.01,
@@ -140,7 +140,7 @@ CONTEXT = (
     Claim(
         "markov_rate_2",
         "MC, 2 symbols: t KL / (V (V - 1) / 2) is near 1 (0.97 at 512)",
-        "C25",
+        "price of the parameters",
         "derived",
         "markov_rate_2",
         low=0.94,
@@ -149,7 +149,7 @@ CONTEXT = (
     Claim(
         "markov_rate_3",
         "MC, 3 symbols: the same",
-        "C25",
+        "price of the parameters",
         "derived",
         "markov_rate_3",
         low=0.94,
@@ -158,7 +158,7 @@ CONTEXT = (
     Claim(
         "markov_table",
         "MC: KL of the Bayes predictor to the truth equals the reference table: largest z",
-        "section 3.6",
+        "table computed beforehand",
         "derived",
         "markov_table_z",
         high=3,
@@ -167,7 +167,7 @@ CONTEXT = (
         "inflated_filter_is_beaten",
         "LG-MOP, coloured noise: the published line, a filter with inflated white noise, has a "
         "higher risk than the filter that carries the noise: ratio",
-        "section 9.7",
+        "a filter of the wrong model",
         "derived",
         "inflated_ratio",
         low=1,

@@ -104,7 +104,7 @@ def gain_paths(system: kalman.System) -> tuple[Array, Array, riccati.Steady]:
 
 
 def riccati_error() -> float:
-    """Largest deviation from the tables of steady states and of transients (claim C4)."""
+    """Largest deviation from the tables of steady states and of transients."""
     found = jax.jit(jax.vmap(riccati.steady))(scalar_systems())
     P, S, K = (np.asarray(v)[:, 0, 0] for v in found)
     a = np.array([row[0] for row in SCALARS])
@@ -116,7 +116,7 @@ def riccati_error() -> float:
 
 
 def order_blind_error() -> float:
-    """Largest deviation from the table of order-blind linear predictors (section 5.5)."""
+    """Largest deviation from the table of order-blind linear predictors."""
     return max(
         abs(float(theory.order_blind_risk(n, a=0.9, r=1.0, last=last)) - expected)
         for last, row in ORDER_BLIND.items()
@@ -125,7 +125,7 @@ def order_blind_error() -> float:
 
 
 def cell_error(key: jax.Array, *, length: int = 200) -> dict[str, Float[Array, ""]]:
-    """The hand-built SSM cell against the steady filter, float32 as a network's (claim C5)."""
+    """The hand-built SSM cell against the steady filter, float32 as a network's."""
 
     @jax.jit
     def worst(key, a, q, r):

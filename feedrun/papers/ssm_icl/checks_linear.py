@@ -21,7 +21,7 @@ from feedrun.papers.ssm_icl.checks_tables import (
 from feedrun.papers.ssm_icl.evaluation import Evaluation
 
 FEW = ("ar2", "last", "zero")
-"""Estimators that meet LG1's and LG4-K's exact mixtures in claims C1 and C2."""
+"""Estimators that meet LG1's and LG4-K's exact mixtures."""
 
 LIBRARY = 16
 """Tasks of the finite set whose exact mixture is tested."""
@@ -67,7 +67,7 @@ def _known(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def ladder(key: jax.Array, *, tasks: int, repeats: int):
-    """LG4: best risks from p past values and of the steady filter, means over tasks (claim C9)."""
+    """LG4: best risks from p past values and of the steady filter, means over tasks."""
     orders = np.array(list(LADDER))
 
     @jax.jit
@@ -96,7 +96,7 @@ def _steady_variance(tasks: linear_gaussian.Tasks, *, steps: int = 512):
 
 
 def bracket(key: jax.Array, *, sequences: int, length: int, banks: Sequence[int], repeats: int):
-    """LG4: the Bayes risk between the genie's and that of banks of growing size (section 3.4).
+    """LG4: the Bayes risk between the genie's and that of banks of growing size.
 
     Banks and sequences in float32, as trained arms will meet them; all banks see the same
     sequences, and the smaller ones are beginnings of the larger.
@@ -149,7 +149,7 @@ def _banks(key, y, sizes):
 
 
 def finite(key: jax.Array, *, sequences: int, length: int) -> Evaluation:
-    """LG4-K against its exact mixture, for claims C1 and C2."""
+    """LG4-K against its exact mixture."""
     keys = families.keys(key)
 
     @jax.jit

@@ -20,7 +20,7 @@ SHARE = 8
 
 
 def coloured(key: jax.Array, *, sequences: int, length: int, repeats: int):
-    """CNR at three correlations: summary, arrays, evaluations (claims C16, C19 to C21)."""
+    """CNR at three correlations: summary, arrays, evaluations."""
 
     @jax.jit
     def run(key, rho):
@@ -86,7 +86,7 @@ def coloured_claims(risks: dict[str, np.ndarray], rho: float, length: int) -> di
 
 
 def invariance(key: jax.Array, *, designs: int, n: int = 40) -> dict[str, float]:
-    """z of the difference of proper estimators' risks at rho = 0.9 and 0 over designs (C6)."""
+    """z of the difference of proper estimators' risks at rho = 0.9 and 0 over designs."""
     X = jax.random.normal(key, (designs, n, REGRESSORS))
 
     @jax.jit
@@ -105,7 +105,7 @@ def invariance(key: jax.Array, *, designs: int, n: int = 40) -> dict[str, float]
 
 
 def efficiency(key: jax.Array, *, designs: int, repeats: int, n: int = 400, rho: float = 0.9):
-    """Var OLS / Var GLS of one weight at n = 400 over its limit, one a repeat (claim C8)."""
+    """Var OLS / Var GLS of one weight at n = 400 over its limit, one a repeat."""
     x = jax.random.normal(key, (repeats, designs, n))
     run = jax.jit(lambda x: jax.lax.map(lambda x: theory.gls_variances(x, rho), x, batch_size=64))
     ols, gls = (np.asarray(v).reshape(repeats, designs).mean(axis=1) for v in run(x.reshape(-1, n)))
@@ -113,7 +113,7 @@ def efficiency(key: jax.Array, *, designs: int, repeats: int, n: int = 400, rho:
 
 
 def drifting(key: jax.Array, *, sequences: int, length: int, repeats: int):
-    """DR: the filter is flat where static ridge turns up (claim C22)."""
+    """DR: the filter is flat where static ridge turns up."""
 
     @jax.jit
     def run(key, a):

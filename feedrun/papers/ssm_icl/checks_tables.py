@@ -1,7 +1,7 @@
 """Reference values of the oracles, computed beforehand and independently, in NumPy.
 
-They are the specification's (sections 3 and 5), made before this code; the paper's own numbers
-are not known. A pair is (value, standard error).
+They were made before this code; the paper's own numbers are not known. A pair is (value, standard
+error).
 """
 
 SCALARS = {

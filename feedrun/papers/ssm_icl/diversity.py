@@ -1,7 +1,7 @@
-"""How many tasks until a network infers new ones instead of choosing among old ones? E10, C30.
+"""How many tasks until a network infers new ones instead of choosing among old ones?
 
-Paper: 2602.17744, Theorem 1 (optimality under the pretraining distribution); specification 2.3
-(LG4-K), 6.3 (E10) and C30; 2306.15063 has seen it for regression.
+Paper: 2602.17744, Theorem 1 (optimality under the pretraining distribution); 2306.15063 has seen it
+for regression.
 Command: feedrun experiment=icl_diversity (minutes: see the yaml).
 What should come out: few tasks in training: the network is near the mixture of their filters,
 also where that is wrong; many: near the full prior's oracle; the number at which it changes.

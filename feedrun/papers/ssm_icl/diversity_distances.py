@@ -1,4 +1,4 @@
-"""How near a network is to two oracles, by the number of tasks it has seen, and the claims (C30).
+"""How near a network is to two oracles, by the number of tasks it has seen, and the claims.
 
 Distances are means of (f - m)^2 over sequences and positions. No threshold was set after a trial:
 all are zero, the sign that the statement names.
@@ -103,14 +103,14 @@ def between_arms(metrics: Mapping[str, list[float]], arms: Sequence[str]) -> dic
 
 
 def _claims(arm: str, origin, words: str) -> tuple[Claim, ...]:
-    """C30 for an arm, as paired differences at the least and the greatest K."""
+    """The claims for an arm, as paired differences at the least and the greatest K."""
     mark = "rival_" if origin == "rival" else ""
     return (
         Claim(
             f"{mark}few_tasks_library",
             f"{words}, few tasks: on those tasks it is nearer to their own mixture than to the "
             "full prior's oracle (difference of distances)",
-            "C30",
+            "Bayes rule of a finite prior",
             origin,
             f"{arm}/few_library",
             low=0,
@@ -118,7 +118,7 @@ def _claims(arm: str, origin, words: str) -> tuple[Claim, ...]:
         Claim(
             f"{mark}few_tasks_new",
             f"{words}, few tasks: so it is on new ones",
-            "C30",
+            "Bayes rule of a finite prior",
             origin,
             f"{arm}/few_new",
             low=0,
@@ -127,7 +127,7 @@ def _claims(arm: str, origin, words: str) -> tuple[Claim, ...]:
             f"{mark}many_tasks_new",
             f"{words}, many tasks: on new ones it is nearer to the full prior's oracle than to the "
             "mixture of the tasks it has seen",
-            "C30",
+            "Bayes rule of a finite prior",
             origin,
             f"{arm}/many_new",
             low=0,
@@ -136,7 +136,7 @@ def _claims(arm: str, origin, words: str) -> tuple[Claim, ...]:
             f"{mark}tasks_teach",
             f"{words}: on new tasks the excess over the full prior's oracle is greater after few "
             "tasks than after many",
-            "C30",
+            "Bayes rule of a finite prior",
             origin,
             f"{arm}/new_improves",
             low=0,

@@ -1,6 +1,6 @@
 """In-context estimators that are not Bayes: least squares and gradient descent on the context.
 
-Section 5.2 of the specification. Each is a predictor of a family: a batch in, (B, T, 1) out, all
+Each is a predictor of a family: a batch in, (B, T, 1) out, all
 positions at once. "Proper" ones answer w.x_t with w from the context; those on lags do not.
 """
 
@@ -77,7 +77,7 @@ def gradient_descent(steps: int, rate: float, *, penalty: float) -> Predictor:
 def one_step(*, noise_to_prior: float) -> Predictor:
     """The best single gradient step from zero, gamma x.X^T y / n: optimal linear attention.
 
-    gamma = 1 / (1 + (D + 1 + sigma^2/tau^2)/n) for x ~ N(0, I), w ~ N(0, tau^2 I) (section 5.3);
+    gamma = 1 / (1 + (D + 1 + sigma^2/tau^2)/n) for x ~ N(0, I), w ~ N(0, tau^2 I);
     `noise_to_prior` is sigma^2/tau^2.
     """
 

@@ -56,13 +56,13 @@ def evaluation(found: Mapping[str, Any]) -> Evaluation:
 
 
 def floor_scores(one: Evaluation) -> list[scores.Floor]:
-    """Claim C1 for every predictor that is not the genie."""
+    """Excess over the genie, in standard errors, of every predictor that is not the genie."""
     genie = one.losses["genie"]
     return [scores.floor(loss, genie) for name, loss in one.losses.items() if name != "genie"]
 
 
 def orthogonality_scores(one: Evaluation) -> list[float]:
-    """Claim C2 for every estimator of a family of numbers."""
+    """Orthogonality to Bayes of every estimator of a family of numbers."""
     rest = [name for name in one.predictions if name not in ("genie", "bayes")]
     bayes = one.predictions["bayes"]
     return [scores.orthogonality(one.y, bayes, one.predictions[name]) for name in rest]

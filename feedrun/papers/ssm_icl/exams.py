@@ -77,6 +77,6 @@ def excess(exam: Exam, predictions: Any, over: str) -> Float[np.ndarray, "*R B T
 
 
 def leaks(exam: Exam, predictions: Float[np.ndarray, "R B T O"]) -> list[scores.Floor]:
-    """Claim C1 for every repeat: how far above the genie, in standard errors."""
+    """For every repeat: how far above the genie, in standard errors."""
     genie = risk(exam, exam.references["genie"])
     return [scores.floor(own, genie) for own in risk(exam, predictions)]

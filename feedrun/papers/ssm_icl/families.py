@@ -113,8 +113,8 @@ def excess(
 ) -> Float[Array, "B T"]:
     """How much worse than `reference` (bayes or genie) in expectation, without the noise of y.
 
-    (f - m)^2 for numbers, KL(m || f) for symbols: its mean is the difference of the risks (section
-    3.1 of the specification), with a far smaller standard error.
+    (f - m)^2 for numbers, KL(m || f) for symbols: its mean is the difference of the risks,
+    with a far smaller standard error.
     """
     distance = squared_error if family.kind == "number" else lambda f, m: divergence(m, f)
     return distance(predictions, reference)

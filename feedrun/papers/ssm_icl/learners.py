@@ -28,7 +28,7 @@ REFERENCE = "ssd+conv"
 """The arm whose number of parameters all others have, within 5%."""
 WARM, LAST, CLIP, DECAY, B2 = 0.05, 0.02, 1.0, 1e-4, 0.98
 """Share of the steps in which the rate rises; its share at the end; largest norm of a gradient;
-weight decay of matrices; AdamW's second moment (the specification, section 6.2)."""
+weight decay of matrices; AdamW's second moment."""
 
 
 class Network(Config):

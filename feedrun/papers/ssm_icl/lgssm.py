@@ -1,6 +1,6 @@
 """How near do trained arms come to Bayes on linear-Gaussian systems, how fast, and what helps?
 
-Paper: 2602.17744, Theorem 1 and its first experiment (E1); E8 and E11 of the specification.
+Paper: 2602.17744, Theorem 1 and its first experiment.
 Command: feedrun experiment=icl_lgssm (minutes: see the yaml).
 What should come out: with a short convolution all arms learn alike, without one none does; a filter
 without selection suffices where the system is known; real poles cannot follow a turning state.
@@ -31,7 +31,7 @@ from feedrun.papers.ssm_icl.standings import Standing
 from feedrun.threads import in_threads
 
 AT = (1, 3, 7, 15, 31, 63, 127, 255)
-"""Observations after which excess is reported, as in the specification's tables."""
+"""Observations after which excess is reported."""
 
 LINES = ("ar1", "ar2", "ar4")
 """Estimators beside the genie and Bayes."""

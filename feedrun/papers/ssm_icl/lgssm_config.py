@@ -13,10 +13,10 @@ from feedrun.papers.ssm_icl.learners import Count, Network, Training
 FAMILIES = ("lg4", "lg1", "lg4_finite")
 PARTS = ("stretched", "states", "exact", "known", "order_blind", "poles")
 FIRST = 8
-"""Observations after which a filter's gains have settled (claim C13: t >= 8)."""
+"""Observations after which a filter's gains have settled (t >= 8)."""
 
 END = 63
-"""Observations after which claims C10 and C11 are made (or the last, where there are fewer)."""
+"""Observations after which optimality is claimed (or the last, where there are fewer)."""
 
 
 class Stretched(Config):

@@ -30,10 +30,10 @@ from feedrun.threads import in_threads
 Found = tuple[dict[str, Any], dict[str, np.ndarray], list[Standing]]
 
 PRICED = (8, 16, 32, 63)
-"""Observations at which the price of not knowing the task is compared (claim C15: n <= 64)."""
+"""Observations at which the price of not knowing the task is compared (n <= 64)."""
 
 LIBRARY = 16
-"""Systems of the finite set of claim C10."""
+"""Systems of the finite set."""
 
 KNOWN = ("ssd+conv", "s4d+conv")
 """Who predicts a system that never changes: with decays that follow the input, and without."""
@@ -42,7 +42,7 @@ BLIND = ("linear", "linear+conv", "linear+rope")
 """One layer of linear attention that does not see the order, and what shows it the order."""
 
 SETTLED = 16
-"""Observations after which the rotation's filter is steady (claim C14: n >= 16)."""
+"""Observations after which the rotation's filter is steady (n >= 16)."""
 
 BARE: Mapping[str, dict[str, Any]] = {
     "complex": {"poles": "complex", "states": 2},
@@ -51,7 +51,7 @@ BARE: Mapping[str, dict[str, Any]] = {
     "conv": {"poles": "real", "states": 2, "conv": True},
     "layers": {"poles": "real", "states": 2, "layers": 2},
 }
-"""Bare recurrences of claim C14."""
+"""Bare recurrences that follow the rotation, or cannot."""
 
 
 def stretched(
@@ -61,7 +61,7 @@ def stretched(
     key: Any,
     journal: Journal,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The main networks on longer sequences (E8, C27); learned positions end with the training."""
+    """The main networks on longer sequences; learned positions end with the training."""
     longer = cfg.length * cfg.stretched.times
     family = stage.family._replace(bayes=None)  # a bank does not converge over so many positions
     exam = exams.draw(family, key, count=cfg.stretched.sequences, length=longer, only=("ar4",))
@@ -85,7 +85,7 @@ def stretched(
 def states(
     cfg: Lgssm, stage: stages.Stage, everyone: Mapping[str, Standing], journal: Journal
 ) -> Found:
-    """The reference arm with smaller and larger states, all else equal (E11)."""
+    """The reference arm with smaller and larger states, all else equal."""
     family, sized = stage.family, []
     for count in cfg.states:
         network = cfg.network.model_copy(update={"states": count})
@@ -111,7 +111,7 @@ def states(
 
 
 def exact(cfg: Lgssm, key: Any, journal: Journal) -> Found:
-    """The reference arm where Bayes is exact: 16 frozen systems of LG4, and LG1 (C10, C15)."""
+    """The reference arm where Bayes is exact: 16 frozen systems of LG4, and LG1."""
     keys = [families.keys(k) for k in jax.random.split(key)]
     finite = catalogue.lg4_finite(jax.random.clone(keys[0].library), tasks=LIBRARY)
     named = [("finite", finite, keys[0]), ("lg1", catalogue.lg1(), keys[1])]
@@ -147,7 +147,7 @@ def _against_mixture(name: str, one: Standing, stage: stages.Stage) -> dict[str,
 
 
 def known(cfg: Lgssm, key: Any, journal: Journal) -> Found:
-    """One frozen system of LG4, so nothing is to be inferred but the state (C13)."""
+    """One frozen system of LG4, so nothing is to be inferred but the state."""
     keys = families.keys(key)
     family = catalogue.lg4_finite(jax.random.clone(keys.library), tasks=1)
     _, everyone = _compared(cfg, cfg.known, family, keys, KNOWN, journal)
@@ -161,7 +161,7 @@ def known(cfg: Lgssm, key: Any, journal: Journal) -> Found:
 
 
 def order_blind(cfg: Lgssm, key: Any, journal: Journal) -> Found:
-    """One system of LG1, one layer of linear attention with and without sight of order (C12)."""
+    """One system of LG1, one layer of linear attention with and without sight of order."""
     a, r = 0.9, 1.0
     family = catalogue.of_tasks(linear_gaussian.scalar(a=a, r=r))
     stage, everyone = _compared(cfg, cfg.order_blind, family, families.keys(key), BLIND, journal)
@@ -177,7 +177,7 @@ def order_blind(cfg: Lgssm, key: Any, journal: Journal) -> Found:
 
 
 def poles(cfg: Lgssm, key: Any, journal: Journal) -> Found:
-    """A system whose filter turns, predicted by bare recurrences (C14)."""
+    """A system whose filter turns, predicted by bare recurrences."""
     tasks = linear_gaussian.rotation()
     family = catalogue.of_tasks(tasks)
     stage = stages.build(

@@ -26,7 +26,7 @@ PAIRS = (
 """Arms whose excess is compared, the second subtracted from the first."""
 
 RACES = {"conv": ("ssd+conv", "softmax+conv+rope"), "plain": ("ssd", "softmax+rope")}
-"""Who is compared in speed (claim C23): with a short convolution on both sides, and without."""
+"""Who is compared in speed: with a short convolution on both sides, and without."""
 
 WINDOW = 8
 """Positions over which both ends of an extrapolation are averaged."""
@@ -40,7 +40,7 @@ def gap(excess: Any, bayes: Any, reference: Any) -> Any:
 def milestones(exam: Exam) -> dict[str, float]:
     """Levels of excess, averaged over positions, whose times are taken.
 
-    half: half of the way from ridge on four lags to Bayes, g = 0.5 (claim C23); ar2 and ar1: as
+    half: half of the way from ridge on four lags to Bayes, g = 0.5; ar2 and ar1: as
     good as ridge on two lags and on one, for budgets that do not get so far.
     """
     mean = {n: float(stages.line(exam, n).mean()) for n in ("bayes", "ar1", "ar2", "ar4")}
@@ -108,6 +108,6 @@ def growth(excess: Float[np.ndarray, "R T"], trained: int) -> list[float]:
 def price_error(
     trained: Float[np.ndarray, "R T"], bayes: Float[np.ndarray, "T"], at: Sequence[int]
 ) -> list[float]:
-    """Largest relative distance of a price curve n (R - R_genie) / S to the exact one (C15)."""
+    """Largest relative distance of a price curve n (R - R_genie) / S to the exact one."""
     at = list(at)
     return np.abs(trained[:, at] / bayes[at] - 1).max(axis=1).tolist()

@@ -2,8 +2,8 @@
 
     z_1 ~ N(0, I),   y_t = C z_t + N(0, r I),   z_{t+1} = A z_t + N(0, q I)
 
-Token t is (y_{t-1}, 1{t = 1}), target t is y_t. Sizes are the specification's, section 2.3: the
-paper's own are not known.
+Token t is (y_{t-1}, 1{t = 1}), target t is y_t. Sizes are our own: the paper's
+are not known.
 """
 
 from collections.abc import Callable
@@ -53,9 +53,9 @@ def scalar(*, a: float, r: float) -> Tasks:
 
 
 def rotation(*, modulus: float = 0.95, degrees: float = 30.0, r: float = 0.25) -> Tasks:
-    """One system of two states that turn and decay, the first seen with noise r (section 3.2).
+    """One system of two states that turn and decay, the first seen with noise r.
 
-    Its filter's poles are complex, 0.574 +- 0.315 i for the numbers of the specification.
+    Its filter's poles are complex, 0.574 +- 0.315 i at the default numbers.
     """
     turn = jnp.deg2rad(degrees)
     A = modulus * jnp.array([[jnp.cos(turn), -jnp.sin(turn)], [jnp.sin(turn), jnp.cos(turn)]])

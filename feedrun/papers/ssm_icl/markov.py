@@ -1,6 +1,6 @@
-"""Do trained arms learn random Markov chains in context, and does the convolution decide it? E4.
+"""Do trained arms learn random Markov chains in context, and does the convolution decide it?
 
-Paper: 2602.17744, its character-level Markov benchmark; specification 3.6, 6.3 (E4), 7 (C24).
+Paper: 2602.17744, its character-level Markov benchmark.
 Command: feedrun experiment=icl_markov (minutes: see the yaml).
 What should come out: one selective layer with a short convolution reaches the add-constant rule,
 which is Bayes; without it the same layer stays near the counts of single symbols. A linear
@@ -40,7 +40,7 @@ CHAINS: dict[str, Callable[[Any], Family]] = {
     "mc27": lambda key: catalogue.markov(symbols=27, alpha=0.1),
     "switching": catalogue.switching,
 }
-"""The specification's sizes: the paper's alphabet, order and prior are not known."""
+"""Our own sizes: the paper's alphabet, order and prior are not known."""
 
 MAIN, ONE_LAYER, REFERENCE = "mc3", "one_layer", "bayes"
 
@@ -159,7 +159,7 @@ def summary(cfg: Markov, studies: Sequence[Studied]) -> dict[str, Any]:
 
 
 def single_layer(cfg: Markov, one: Studied) -> dict[str, list[float]]:
-    """Claim C24 of the arms of one layer, after `cfg.deciding` symbols."""
+    """How near the arms of one layer come to Bayes, after `cfg.deciding` symbols."""
     excess = {s.standing.learner.name: s.standing.excess[:, cfg.deciding] for s in one.single}
     truth = {s.standing.learner.name: s.truth[:, cfg.deciding] for s in one.single}
     lines = {name: float(line[cfg.deciding]) for name, line in truth_lines(one.exam).items()}

@@ -1,7 +1,6 @@
 """Coloured noise: do selective SSMs get below what Transformers reach, and only there?
 
-Paper: 2602.17744, Theorem 2 and its experiments on structured noise; specification sections 5 to 7
-(E2, E3, E6; claims C17, C18, C20, C22, C28).
+Paper: 2602.17744, Theorem 2 and its experiments on structured noise.
 Command: feedrun experiment=icl_noise (minutes: see the yaml).
 What should come out: every trained arm is below the floor of proper least squares, Transformers as
 well, so that the separation of the estimators is none of the architectures; one layer of linear

@@ -27,7 +27,7 @@ from feedrun.papers.ssm_icl.standings import Standing
 from feedrun.threads import in_threads
 
 RHO = 0.9
-"""Correlation of the noise in `coloured` and `shifted`: the specification's."""
+"""Correlation of the noise in `coloured` and `shifted`."""
 
 
 class Floors(NamedTuple):
@@ -107,7 +107,7 @@ def at_known(mixed: Family, rhos: Sequence[float]) -> Family:
 
 
 def coloured(batch: Batch) -> Floors:
-    """Floors of CNR, the correlation known (the specification's section 5.3)."""
+    """Floors of CNR, the correlation known."""
     own = jax.jit(exact.coloured_regression)(*_lanes(batch), batch.task.rho)
     return Floors(np.asarray(own.var).T, NOISE + np.asarray(own.spread).T)
 
@@ -168,7 +168,7 @@ def examine(
 def risks(studied: Studied, standing: Standing) -> Float[np.ndarray, "R T"]:
     """The arm's risk at every position: Bayes' exact one and the excess over it.
 
-    Far less noisy than the mean squared error (section 3.1).
+    Far less noisy than the mean squared error.
     """
     return standing.excess + studied.floors.bayes.mean(axis=0)
 

@@ -2,7 +2,7 @@
 
 Its tokens are the pairs [x_i, y_i] and the query [x, 0]: it has no lags, no positions and no order,
 and can do one step of gradient descent. So it should end at the best such step and above the floor
-of all proper predictors (claim C18).
+of all proper predictors.
 """
 
 from typing import Any

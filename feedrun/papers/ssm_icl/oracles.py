@@ -1,6 +1,6 @@
 """Bayes predictors of the linear-Gaussian families: exact, or bracketed by a bank of prior draws.
 
-Sections 3.2 to 3.4 of the specification. Between batches (batch first) and filters (batch last)
+Between batches (batch first) and filters (batch last)
 these functions transpose; all run inside jit.
 """
 

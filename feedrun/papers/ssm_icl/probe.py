@@ -1,7 +1,6 @@
-"""Does a trained network's hidden state hold what a Bayesian filter would? Experiment E5.
+"""Does a trained network's hidden state hold what a Bayesian filter would?
 
-Paper: 2602.17744 (selective SSMs "track latent states more robustly than linear Transformers");
-specification 6.3 (E5), 6.4, C26 and 11.2.
+Paper: 2602.17744 (selective SSMs "track latent states more robustly than linear Transformers").
 Command: feedrun experiment=icl_probe (minutes: see the yaml).
 What should come out: raw states of LG4 cannot be read by anyone (the identifiability trap); of what
 can be known of the noise-free signal most is read linearly from trained hidden states, far more

@@ -6,7 +6,7 @@ The Kalman predictor of a number with state a z + noise is linear in what it has
 
 (K_t, the influence of the newest observation, is the gain). A trained network and the mixture of
 filters that does not know a and r are not linear: their Jacobians are those at sequences of one
-system, and their means over sequences. The specification, section 11.2.
+system, and their means over sequences.
 """
 
 from collections.abc import Callable, Mapping

@@ -11,7 +11,6 @@ At token t a causal network has seen y_1 .. y_{t-1}. Of a linear-Gaussian sequen
     decay      kappa (LG4), a (LG1): a part of the task
 
 and of a switching chain for `belief`, the logarithms of the exact belief over modes, centred.
-The specification, section 6.4.
 
 The least mean squared error that a function of the sequence can have is that of the posterior
 mean, so its R^2, on the very sequences of the test, is the ceiling: R^2_max = 1 - E Var(target |

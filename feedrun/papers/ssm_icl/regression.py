@@ -4,8 +4,7 @@
     DR    y_t = w_t.x_t + N(0, 1/4), w_{t+1} = a w_t + sqrt(1 - a^2) N(0, I/D)
     ARc   y_{t+1} = phi.(y_t .. y_{t-p+1}) + N(0, 1), phi ~ N(0, s^2 I): Bayes is ridge
 
-Sizes are the specification's, section 2.3: the paper's own are not known. Token formats (section
-2.4), for regressors of D numbers:
+Sizes are our own: the paper's are not known. Token formats, for regressors of D numbers:
 
     lag          [x_t, x_{t-1}, y_{t-1}, 1{t=1}]    all lags given: only inference is left to do
     shift        [x_t, y_{t-1}, 1{t=1}]             x_{t-1} has to be paired with y_{t-1}

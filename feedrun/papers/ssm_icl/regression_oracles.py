@@ -1,6 +1,6 @@
 """Bayes predictors of the families with regressors, in closed form at every position.
 
-Sections 3.5 and 3.6 of the specification. x is (T, D, B) and y (T, B), the batch last.
+x is (T, D, B) and y (T, B), the batch last.
 """
 
 from functools import partial

@@ -23,7 +23,7 @@ class Floor(NamedTuple):
 
 
 def floor(loss: np.ndarray, genie_loss: np.ndarray) -> Floor:
-    """Claim C1 on losses (B, T): `average` must be >= -3 and `lowest` >= -4.5.
+    """z-scores of the excess from losses (B, T): `average` must be >= -3 and `lowest` >= -4.5.
 
     Positions at which both always agree, but for rounding, say nothing and are left out.
     """
@@ -35,7 +35,7 @@ def floor(loss: np.ndarray, genie_loss: np.ndarray) -> Floor:
 
 
 def orthogonality(y: np.ndarray, bayes: np.ndarray, predictions: np.ndarray) -> float:
-    """Claim C2: z of (y - m)(m - f), summed over coordinates and averaged over positions.
+    """z of (y - m)(m - f), summed over coordinates and averaged over positions.
 
     0 for every predictor f of the inputs where m is their Bayes predictor; significantly negative
     where f knows something that m does not. Arrays (B, T, O), y one-hot for symbols.

@@ -1,7 +1,6 @@
-"""What does a trained network do on data it was not trained for? Experiment E9.
+"""What does a trained network do on data it was not trained for?
 
-Paper: 2602.17744, Theorem 1 (a trained predictor is Bayes for its training distribution);
-specification 6.3 (E9), claim C29.
+Paper: 2602.17744, Theorem 1 (a trained predictor is Bayes for its training distribution).
 Command: feedrun experiment=icl_shift (minutes: see the yaml).
 What should come out: on shifted data networks keep to the Bayes predictor of their training prior,
 at the regret that this predictor has itself, and are further from the one that knows the shift.
@@ -46,9 +45,8 @@ CLAIMS = (
         Claim(
             f"{name}_keeps_the_prior",
             f"{words}: every network is nearer to the Bayes predictor of its training prior than "
-            "to the one that knows the shift: least difference over networks (a guess of the "
-            "specification)",
-            "Theorem 1, C29",
+            "to the one that knows the shift: least difference over networks (a guess)",
+            "Theorem 1",
             "derived",
             f"{name}/gap_test_minus_prior",
             low=0.0,
@@ -57,7 +55,7 @@ CLAIMS = (
     ),
     *LEAKS,
 )
-"""C29 has no threshold but 0; LEAKS are of unshifted data, where the genie is a bound."""
+"""No threshold but 0; LEAKS are of unshifted data, where the genie is a bound."""
 
 
 class Shifted(Placed):

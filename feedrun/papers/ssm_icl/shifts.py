@@ -7,7 +7,7 @@
     rougher   CNR with correlation 0.99, after training at 0.9
 
 In each, `bayes` is the test oracle, which knows the shift, and estimators["prior"] the training
-oracle, the Bayes predictor of what the network was trained on (section 6.3, E9). On `slow` and
+oracle, the Bayes predictor of what the network was trained on. On `slow` and
 `noisy` the test oracle is a bank of draws from the shifted prior; on `switch` it knows when the
 second sequence begins, and starts anew. On `heavy` there is only one: both oracles see variances
 alone, which are unchanged, so the training oracle is the best that Gaussian filters can do, but
@@ -27,8 +27,7 @@ from feedrun.papers.ssm_icl.families import Batch, Family, Predictor
 from feedrun.papers.ssm_icl.linear_gaussian import LG4_NOISE
 
 SLOW_DECAYS, LOUDER, DEGREES, TRAINED_RHO, TESTED_RHO = (0.98, 0.999), 4.0, 4.0, 0.9, 0.99
-"""Range of kappa, factor on the noise's variance, degrees of freedom, correlations of CNR: the
-specification's."""
+"""Range of kappa, factor on the noise's variance, degrees of freedom, correlations of CNR."""
 
 SHIFTS = ("slow", "noisy", "heavy", "switch", "rougher")
 

@@ -15,7 +15,7 @@ LEAKS = (
         "no_arm_beats_the_genie",
         "no trained arm lies below the predictor that knows the task: least z over arms and seeds, "
         "averaged over positions",
-        "C1",
+        "the conditional mean has the least risk",
         "derived",
         "leak_z",
         low=-3.0,
@@ -23,7 +23,7 @@ LEAKS = (
     Claim(
         "no_arm_beats_the_genie_anywhere",
         "the same at the position where it is least",
-        "C1",
+        "the conditional mean has the least risk",
         "derived",
         "leak_position_z",
         low=-4.5,

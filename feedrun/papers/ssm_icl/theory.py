@@ -1,8 +1,7 @@
 """Closed forms of the paper's setting: risks of estimators, floors, the filter as an SSM cell.
 
-Reconstructions of 2602.17744, whose body was not at hand; section numbers are those of the
-specification. d regressors, n pairs in context, noise of variance noise = Var eps, weights of
-variance prior = Var w_i.
+Reconstructions of 2602.17744, whose body was not at hand. d regressors, n pairs in context, noise
+of variance noise = Var eps, weights of variance prior = Var w_i.
 """
 
 from typing import Any, NamedTuple
@@ -26,18 +25,18 @@ def ols_risk(n: Float[Array, "T"], *, d: int, noise: float) -> Float[Array, "T"]
 def one_step_risk(
     n: Float[Array, "*T"], *, d: int, noise: float, prior: float
 ) -> Float[Array, "*T"]:
-    """Risk of the best single gradient step from zero (LSA-opt), for every rho (section 5.3)."""
+    """Risk of the best single gradient step from zero (LSA-opt), for every rho."""
     extra = d + 1 + noise / prior
     return noise + prior * d * extra / (n + extra)
 
 
 def separation(rho: Scalar) -> Scalar:
-    """Limit of best proper risk over Bayes risk on CNR, 1 / (1 - rho^2) (section 5.4)."""
+    """Limit of best proper risk over Bayes risk on CNR, 1 / (1 - rho^2)."""
     return 1 / (1 - rho**2)
 
 
 def efficiency(phi: Scalar, rho: Scalar) -> Scalar:
-    """Var OLS / Var GLS for one AR(phi) regressor as n grows (section 5.3)."""
+    """Var OLS / Var GLS for one AR(phi) regressor as n grows."""
     return (1 + rho * phi) * (1 + rho**2 - 2 * rho * phi) / ((1 - rho * phi) * (1 - rho**2))
 
 
@@ -53,7 +52,7 @@ def proper_risks(X: Float[Array, "N D"], rho: Scalar, *, noise: float, prior: fl
     """Risks on CNR of three estimators x.g(X^T X) X^T y for one design, exact.
 
     E|w^ - w|^2 = prior tr (I - G X^T X)^2 + tr G^T X^T Sigma X G for w^ = G X^T y, Sigma the
-    covariance of AR(1) noise. Averaged over Gaussian X none depends on rho (section 5.3).
+    covariance of AR(1) noise. Averaged over Gaussian X none depends on rho.
     """
     n, d = X.shape
     gram, eye = X.T @ X, jnp.eye(d, dtype=X.dtype)
@@ -89,7 +88,7 @@ def dense_gap(X: Float[Array, "N D"], rho: Scalar, *, noise: float, prior: float
     """Both risks by conditioning the dense Gaussian of (w, y_1 .. y_n+1) on y_1 .. y_n.
 
     Averaged over w, the noise and the next regressor ~ N(0, I). `identity` is
-    rho^2 (noise - x_n^T P x_n), which their difference should be (section 5.3). O(N^3).
+    rho^2 (noise - x_n^T P x_n), which their difference should be. O(N^3).
     """
     n, d = X.shape
     Sigma = noise * ar1_correlation(n, rho, X.dtype)
@@ -124,7 +123,7 @@ def lag_risks(tasks: Tasks, *, lags: int) -> Float[Array, "L B"]:
 
 
 def order_blind_risk(n: int, *, a: float, r: float, last: bool) -> float:
-    """Best linear prediction of y_{n+1} from the mean of y_1 .. y_n, order unseen (section 5.5).
+    """Best linear prediction of y_{n+1} from the mean of y_1 .. y_n, order unseen.
 
     With `last`: from y_n and the mean of the others. For z_{t+1} = a z_t + N(0, 1 - a^2) seen with
     noise r; the Kalman filter's risk does not depend on n.
@@ -173,7 +172,7 @@ class Cell(NamedTuple):
 
 
 def filter_cell(a: Scalar, gain: Scalar) -> Cell:
-    """The cell that is the steady Kalman predictor m' = (a - K) m + K y (section 4.4).
+    """The cell that is the steady Kalman predictor m' = (a - K) m + K y.
 
     A = -1, delta = -ln(a - K), B = K / delta; exists where 0 < a - K < 1, as transitions of real
     diagonal SSMs are positive.

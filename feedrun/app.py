@@ -1,7 +1,7 @@
 """One command line from Hydra's composed config to a run or a sweep, and what is shown of it."""
 
-import importlib.util
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -25,9 +25,7 @@ def start(words: list[str], folders: list[Path]) -> int:
     words = [launcher_word(word) for word in words]
     settings = [w for w in words if ("=" in w and not w.startswith("--")) or w.startswith("~")]
     options = [w for w in words if w not in settings]
-    ours = [w for w in settings if not w.startswith(("hydra.", "hydra/"))]
-    if "hydra/launcher=slurm" in settings and not importlib.util.find_spec("submitit"):
-        return say("launcher=slurm needs one more package: pip install 'feedrun[slurm]'", 2)
+    ours = [w for w in settings if not w.lstrip("+").startswith(("hydra.", "hydra/"))]
     if _sweeps(options, settings):
         options = ["--multirun", *[w for w in options if w not in ("-m", "--multirun")]]
         settings = [w for w in settings if w not in ours or w.startswith("sweep=")]
@@ -48,18 +46,37 @@ def start(words: list[str], folders: list[Path]) -> int:
 
 
 def launcher_word(word: str) -> str:
-    """`launcher=slurm`, `launcher.workers=2` and `batch=8` as Hydra spells them."""
+    """`launcher=slurm`, `launcher.workers=2` and `batch=8` as Hydra spells them.
+
+    Hydra wants ++ before a key that no yaml has, as those of additional_parameters are.
+    """
     key, equals, value = word.partition("=")
+    key = key.lstrip("+")
     if equals and key == "launcher":
         return f"hydra/launcher={value}"
     if equals and (key == "batch" or key.startswith("launcher.")):
-        return f"hydra.launcher.{key.removeprefix('launcher.')}={value}"
+        name = key.removeprefix("launcher.")
+        plus = "++" if name.startswith("additional_parameters") else ""
+        return f"{plus}hydra.launcher.{name}={_quoted(value)}"
     return word
+
+
+def _quoted(value: str) -> str:
+    """A launcher's value, or each of a list, in quotes where Hydra needs them.
+
+    It would take END,FAIL for a sweep, and node[1-3] or A=1 for a slip. Dicts, interpolations and
+    what has quotes already stay as they are.
+    """
+    if re.search(r"""['"(){}]""", value):
+        return value
+    if value.startswith("[") and value.endswith("]"):
+        return f"[{','.join(_quoted(item.strip()) for item in value[1:-1].split(','))}]"
+    return f'"{value}"' if re.search(r"[^\w/\\+.$%*@?|: -]", value) else value
 
 
 def _sweeps(options: list[str], settings: list[str]) -> bool:
     """Whether several runs are asked for: -m, or a launcher or a named sweep, which imply it."""
-    implied = ("hydra/launcher=", "hydra.launcher.", "sweep=")
+    implied = ("hydra/launcher=", "hydra.launcher.", "++hydra.launcher.", "sweep=")
     return bool({"-m", "--multirun"} & set(options)) or any(w.startswith(implied) for w in settings)
 
 

@@ -102,12 +102,12 @@ def _raise(message: str) -> None:
 
 
 def _help(words: list[str]) -> int:
-    """The general help, or with experiment=, sweep= or launcher= the commented yaml of that."""
+    """The general help, or with experiment=, sweep= or launcher= the commented yaml of each."""
     folders = [*_own_folders(words), config_folder()]
-    for word in words:
-        group, _, name = word.partition("=")
-        if name and group in ("experiment", "sweep", "launcher"):
-            return _help_on({"launcher": "hydra/launcher"}.get(group, group), name, folders)
+    pairs = [word.split("=", 1) for word in words if "=" in word]
+    asked = [pair for pair in pairs if pair[0] in ("experiment", "sweep", "launcher")]
+    if asked:
+        return max(_help_on(group, name, folders) for group, name in asked)
     named = [complaints.names(folders, group) for group in ("experiment", "sweep")]
     names, sweeps = (" | ".join(found) for found in named)
     print(HELP.format(names=names, sweeps=sweeps))
@@ -117,13 +117,16 @@ def _help(words: list[str]) -> int:
 def _help_on(group: str, name: str, folders: list[Path]) -> int:
     from feedrun.errors import nearest
 
+    place = {"launcher": "hydra/launcher"}.get(group, group)
     for folder in folders:
-        path = folder / group / f"{name}.yaml"
+        path = folder / place / f"{name}.yaml"
         if path.exists():
-            print(path.read_text().replace("# @package _global_\n", "").strip())
+            print(path.read_text().replace("# @package _global_\n", "").strip() + "\n")
             return 0
-    what, there = group.removeprefix("hydra/"), complaints.names(folders, group)
-    return complaints.say(f"no {what} {name}{nearest(name, there)}; there is {', '.join(there)}", 2)
+    there = complaints.names(folders, place)
+    return complaints.say(
+        f"no {group} {name}{nearest(name, there)}; there is {', '.join(there)}", 2
+    )
 
 
 def _feed(folders: list[Path]) -> int:

@@ -29,9 +29,14 @@ def hydra_line(error: Exception, words: list[str], folders: list[Path]) -> str:
         there = names(folders, group)
         what = group.removeprefix("hydra/")
         return f"no {what} {name}{nearest(name, there)}; there is {', '.join(there) or 'none'}"
+    unexpected = re.search(r"Launcher.*unexpected keyword argument '(\w+)'", text, re.S)
+    if found := unexpected or re.search(r"Could not override 'hydra\.launcher\.([^']+)'", text):
+        there = [key for key in _keys(words, folders) if key.startswith("launcher.")]
+        there = [key.removeprefix("launcher.") for key in there]
+        near = nearest(found[1], there, as_given="launcher.")
+        return f"unknown key launcher.{found[1]}{near}"
     if found := re.search(r"Could not override '([^']+)'", text):
-        key = re.sub(r"^hydra\.(?=launcher\.)", "", found[1])
-        return f"unknown key {key}{nearest(key, _keys(words, folders))}"
+        return f"unknown key {found[1]}{nearest(found[1], _keys(words, folders))}"
     if found := re.search(r"Missing mandatory value: (\S+)", text):
         return f"the key {found[1]} has no value (it is ??? in the yaml)"
     if given := getattr(error, "override", None):

@@ -107,7 +107,9 @@ class Request(NamedTuple):
 
 def settings(composed: Mapping[str, Any], name: str) -> Settings:
     """Validate the keys that every run has. Raises BadInput."""
-    return _validated(Settings, {k: composed[k] for k in RUN_KEYS if k in composed}, name)
+    return validated(
+        Settings, {k: composed[k] for k in RUN_KEYS if k in composed}, f"experiment {name}"
+    )
 
 
 def request(
@@ -117,9 +119,8 @@ def request(
     checked = settings(composed, name)
     experiment = resolve(checked.target)
     own = {key: value for key, value in composed.items() if key not in RUN_KEYS}
-    return Request(
-        name, experiment, checked, _validated(experiment.config, own, name), overrides, sweep
-    )
+    cfg = validated(experiment.config, own, f"experiment {name}")
+    return Request(name, experiment, checked, cfg, overrides, sweep)
 
 
 def resolve(target: str) -> Experiment:
@@ -133,7 +134,8 @@ def resolve(target: str) -> Experiment:
     return found
 
 
-def _validated(model: Any, values: Mapping[str, Any], name: str) -> Any:
+def validated(model: Any, values: Mapping[str, Any], name: str) -> Any:
+    """The values as a `model`. Raises BadInput, which names whose they are where one is missing."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -146,7 +148,7 @@ def _line(model: Any, fault: Any, name: str) -> str:
     """One pydantic fault in words: where, what is wrong, what was given."""
     path = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "missing":
-        return f"experiment {name} lacks the key {path} (its yaml must be complete)"
+        return f"{name} lacks the key {path} (its yaml must be complete)"
     if fault["type"] == "extra_forbidden":
         return f"unknown key {path}{nearest(path, field_paths(model))}"
     message = fault["msg"].removeprefix("Value error, ")

@@ -3,17 +3,15 @@
 Hydra finds plugins in the namespace package `hydra_plugins`; `register` puts this module there.
 """
 
-import contextlib
 import copy
-import dataclasses
 import functools
+import importlib.util
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
@@ -21,7 +19,7 @@ from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 
-from feedrun import complaints, jobs, pool, slurm
+from feedrun import complaints, jobs, pool, slurm, slurm_settings
 from feedrun.errors import BadInput
 from feedrun.jobs import Execute, Point
 
@@ -57,10 +55,10 @@ class GridSweeper(Sweeper):
 class _Launcher(Launcher):
     """What all launchers share: compose the points, launch, tell the task function how it ended.
 
-    (Hydra's interface is a class to inherit from.)
+    (Hydra's interface is a class to inherit from; it hands over settings as somebody typed them.)
     """
 
-    def __init__(self, *, retries: int, batch: int):
+    def __init__(self, *, retries: Any, batch: Any):
         self.retries, self.batch = _at_least("retries", retries, 0), _at_least("batch", batch, 1)
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: DictConfig) -> None:
@@ -99,9 +97,7 @@ class _Launcher(Launcher):
 class LocalLauncher(_Launcher):
     """Worker processes on this machine."""
 
-    def __init__(
-        self, *, workers: int | str, timeout: int | float | None, retries: int, batch: int
-    ):
+    def __init__(self, *, workers: Any, timeout: Any, retries: Any, batch: Any):
         super().__init__(retries=retries, batch=batch)
         automatic = 1 if batch > 1 else None  # a batch spreads over all devices by itself
         self.workers = automatic if workers == "auto" else _at_least("workers", workers, 1)
@@ -123,14 +119,15 @@ class InlineLauncher(_Launcher):
 
 
 class SlurmLauncher(_Launcher):
-    """A SLURM cluster; the settings are those of hydra-submitit-launcher."""
+    """A SLURM cluster; for the settings of its queue see `slurm_settings.Settings`."""
 
-    def __init__(self, *, retries: int, batch: int, **queue: Any):
+    def __init__(self, *, retries: Any, batch: Any, **queue: Any):
         super().__init__(retries=retries, batch=batch)
-        del queue["submitit_folder"]  # jobs are noted in the folder of the sweep
-        self.queue: dict[str, Any] = {
-            k: OmegaConf.to_object(v) if OmegaConf.is_config(v) else v for k, v in queue.items()
-        }
+        if not importlib.util.find_spec("submitit"):
+            raise BadInput("launcher=slurm needs one more package: pip install 'feedrun[slurm]'")
+        self.queue = slurm_settings.settings(
+            {k: OmegaConf.to_object(v) if OmegaConf.is_config(v) else v for k, v in queue.items()}
+        )
 
     def execute(self) -> Execute:
         """See `slurm.run`."""
@@ -138,7 +135,7 @@ class SlurmLauncher(_Launcher):
 
     def check(self, points: Sequence[Point]) -> None:
         """Several tasks are one run over several processes, or none of them knows of the others."""
-        tasks = int(self.queue["nodes"]) * int(self.queue["tasks_per_node"])
+        tasks = self.queue.tasks
         if tasks > 1 and any(distributed(point) != "auto" for point in points):
             raise BadInput(f"{tasks} tasks a job need process.distributed=auto")
 
@@ -146,18 +143,6 @@ class SlurmLauncher(_Launcher):
 def distributed(point: Point) -> Any:
     """What a point says of several processes; checked with all the rest of it later."""
     return (point.composed.get("process") or {}).get("distributed")
-
-
-def _slurm_settings() -> None:
-    """Tell Hydra the settings of `launcher=slurm`: those of hydra-submitit-launcher, and ours."""
-    from hydra_plugins.hydra_submitit_launcher.config import SlurmQueueConf
-
-    settings = dataclasses.make_dataclass(
-        "FeedrunSlurm",
-        [("retries", int, 1), ("batch", int, 1), ("_target_", str, f"{MODULE}.SlurmLauncher")],
-        bases=(SlurmQueueConf,),
-    )
-    ConfigStore.instance().store(group="hydra/launcher", name="feedrun_slurm", node=settings)
 
 
 def _at_least(name: str, value: Any, least: int) -> int:
@@ -176,8 +161,6 @@ def register() -> None:
             package.__path__ = []
             sys.modules["hydra_plugins"] = package
     sys.modules[MODULE] = sys.modules[__name__]
-    with contextlib.suppress(ImportError):
-        _slurm_settings()
     for plugin in (GridSweeper, LocalLauncher, InlineLauncher, SlurmLauncher):
         plugin.__module__ = MODULE
         Plugins.instance().register(plugin)

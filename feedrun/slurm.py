@@ -9,23 +9,20 @@ import io
 import os
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from feedrun import store, work
+from feedrun import slurm_settings, store, work
 from feedrun.batches import Settle, Unit, wait_for
 from feedrun.errors import BadInput
 from feedrun.live import Screen
+from feedrun.slurm_settings import Settings
 from feedrun.work import Ending
 
 POLL = 2.0
 LAG = 10.0
 """Seconds after a job has left the queue in which its result may still turn up."""
-
-SHARED = ("timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes",
-          "name", "stderr_to_stdout")  # fmt: skip
-"""Settings that submitit names alike for all clusters; it wants "slurm_" before the others."""
 
 
 class Remote:
@@ -54,11 +51,11 @@ def run(
     folder: Path,
     settle: Settle,
     screen: Screen,
-    queue: Mapping[str, Any],
+    queue: Settings,
 ) -> None:
     """Submit the units as one array, wait for their ends, submit again what is to be retried."""
     executor = _executor(folder / "slurm", queue)
-    waiting = _adopted(units, folder, queue["nodes"] * queue["tasks_per_node"])
+    waiting = _adopted(units, folder, queue.tasks)
     if waiting:
         screen.line(f"{len(waiting)} jobs of an earlier command are still in the queue")
     known = {_key(unit) for unit, _ in waiting}
@@ -78,17 +75,17 @@ def run(
         raise
 
 
-def _executor(folder: Path, queue: Mapping[str, Any]) -> Any:
-    """submitit's executor with the launcher's settings."""
+def _executor(folder: Path, queue: Settings) -> Any:
+    """submitit's executor with the launcher's settings. Raises BadInput where there is no SLURM."""
     import submitit
 
-    settings = {k: v for k, v in queue.items() if k != "max_num_timeout"}
-    executor = submitit.AutoExecutor(
-        folder=folder, cluster="slurm", slurm_max_num_timeout=queue["max_num_timeout"]
-    )
-    executor.update_parameters(
-        **{k if k in SHARED else f"slurm_{k}": v for k, v in settings.items() if v is not None}
-    )
+    try:
+        executor = submitit.AutoExecutor(
+            folder=folder, cluster="slurm", slurm_max_num_timeout=queue.max_num_timeout
+        )
+    except RuntimeError as error:
+        raise BadInput(f"SLURM takes no job: {_last_line(error)}") from error
+    executor.update_parameters(**slurm_settings.parameters(queue))
     return executor
 
 
@@ -103,7 +100,9 @@ def _submitted(
         with contextlib.redirect_stderr(io.StringIO()):  # what sbatch says comes with the error
             jobs = executor.map_array(Remote(folder.absolute() / "logs"), units)
     except Exception as error:  # no sbatch, or it does not like our settings
-        raise BadInput(f"SLURM takes no job: {_last_line(error)}") from error
+        said = [line for line in str(error).splitlines() if line.startswith("sbatch: ")]
+        line = said[-1] if said else _last_line(error)
+        raise BadInput(f"SLURM takes no job: {line}") from error
     noted = _noted(folder) | {_key(u): job.job_id for u, job in zip(units, jobs, strict=True)}
     store.write_json(folder / "slurm.json", noted)
     screen.line(f"submitted {len(jobs)} jobs to SLURM: {jobs[0].job_id.split('_')[0]}")

@@ -33,7 +33,8 @@ settings of a sweep
   launcher=local    local (worker processes) | inline (this process) | slurm (a cluster)
   launcher.retries=1    how often a job that failed is tried again
   launcher.workers=4    of local, as launcher.timeout=600 (seconds an attempt may take)
-  launcher.partition=gpu    of slurm, as timeout_min, cpus_per_task, gpus_per_node, mem_gb, ...
+  launcher.partition=gpu    of slurm, as account, qos, gres, timeout_min, mem_gb, setup, ...
+  launcher=slurm --help     all settings of a launcher, each explained
   batch=8           up to 8 runs that differ only in seed and numbers as one compiled program
 
 options

@@ -25,7 +25,7 @@ FLOORS = {
     "provenance": 5, "process": 5, "sweep": 5, "conclusion": 5, "work": 5,
     "pool": 5, "worker": 5,
     "batches": 5, "live": 5, "jobs": 5, "slurm": 5, "gather": 5, "checked": 5, "grouping": 5,
-    "pooling": 5, "published": 5, "workspace": 5, "thinning": 5,
+    "pooling": 5, "published": 5, "workspace": 5, "thinning": 5, "slurm_settings": 5,
     "papers": 4,
     "train": 3, "tuning": 3, "streams": 3, "plotting": 3, "layout": 3, "experiment": 3,
     "together": 3, "threads": 3, "hosts": 3, "broadcast": 3, "machine": 3,

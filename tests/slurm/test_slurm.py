@@ -128,6 +128,19 @@ def test_settings_that_slurm_refuses_are_one_line(tmp_path):
     assert "SLURM takes no job" in line and "partition" in line
 
 
+def test_setup_and_additional_parameters_reach_the_job(tmp_path):
+    words = (
+        "launcher.setup=[export MARK=here,scontrol show job $SLURM_JOB_ID > $MARK]",
+        "launcher.comment=as it was told",
+        "launcher.additional_parameters={nice: 7, mail-type: none}",
+    )
+    code, _, err = finished(start(tmp_path, *LAB, *SMALL, *words, "seed=0"))
+    assert code == 0, err
+    job = (tmp_path / "here").read_text()
+    assert "Comment=as it was told" in job and "Nice=7" in job
+    assert set(records(tmp_path)) == {0}
+
+
 PAIR = ("--config-dir", str(OWN / "conf"), "-m", "experiment=pair", "wandb=disabled")
 TWO = ("launcher.tasks_per_node=2", "process.distributed=auto", "process.devices=1")
 

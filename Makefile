@@ -10,7 +10,7 @@ run: $(VENV)/.run            ## environment, install, the main experiment at lap
 	$(FEEDRUN) experiment=noise_power_law
 
 test: $(VENV)/.dev           ## all fast tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --durations=15
 
 test-slow: $(VENV)/.dev tools   ## the long tests: full theory checks, a real SLURM, a browser
 	$(BIN)/python -m pytest -m slow

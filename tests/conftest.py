@@ -4,14 +4,22 @@ import os
 import sys
 from pathlib import Path
 
+import hypothesis
 import jax
 import pytest
 import yaml
+
+from tests import children
 
 OWN = Path(__file__).parent / "own"
 
 QUICK = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 """Compiles in a fifth to a half of the time what may then run five times as long: small sizes."""
+
+hypothesis.settings.register_profile(
+    "no clock", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("no clock")
 
 
 def pytest_configure(config):
@@ -31,6 +39,13 @@ def strict_jax(tmp_path_factory):
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_numpy_rank_promotion", "raise")
     jax.config.update("jax_debug_key_reuse", True)
+
+
+@pytest.fixture(autouse=True)
+def children_end_with_their_test():
+    """No process that a test has started outlives it, whether it passes or not."""
+    yield
+    children.end_all()
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from feedrun import cli, store
+from tests import children
 
 OWN = Path(__file__).parent / "own"
 CONF = str(OWN / "conf")
@@ -19,16 +18,13 @@ ENV = os.environ | {"PYTHONPATH": str(OWN), "COLUMNS": "100", "WANDB_MODE": ""}
 
 def start(folder, *words):
     command = [sys.executable, "-m", "feedrun", "--config-dir", CONF, *words]
-    return subprocess.Popen(
-        command, cwd=folder, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return children.start(command, folder, ENV)
 
 
 def feedrun(folder, *words):
     """(exit code, stdout, stderr) of one command in a folder."""
-    process = start(folder, *words)
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
+    done = start(folder, *words).ended()
+    return done.returncode, done.stdout, done.stderr
 
 
 def rows(folder):
@@ -78,22 +74,22 @@ def test_killed_run_resumes_to_the_bit_identical_curve_and_summary(tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
     broken.mkdir()
-    settings = ["experiment=lab", "wandb=disabled", "checkpoint_seconds=0", "-q"]
-    assert feedrun(whole, *settings, "pause=0.05")[0] == 0
-    process = start(broken, *settings, "pause=0.05")
+    words = ["experiment=lab", "wandb=disabled", "checkpoint_seconds=0", "trouble=hold", "-q"]
+    (whole / "go").touch()
+    assert feedrun(whole, *words)[0] == 0
+    process = start(broken, *words)
     checkpoint = "outputs/lab/*/checkpoint-train.npz"
-    while not list(broken.glob(checkpoint)) and process.poll() is None:
-        time.sleep(0.01)
-    time.sleep(0.2)
-    process.kill()
-    process.communicate()
+    children.until(lambda: list(broken.glob(checkpoint)), process)
+    process.send(signal.SIGKILL)
+    process.ended()
     assert not list(broken.glob("outputs/lab/*/summary.json"))
     (metrics,) = broken.glob("outputs/lab/*/metrics.jsonl")
     assert 0 < len(rows(broken)) < 20
     with metrics.open("a") as file:
         file.write('{"step": 9999, "ti')  # a line torn by the kill
 
-    code, _, err = feedrun(broken, *settings, "pause=0.05")
+    (broken / "go").touch()
+    code, _, err = feedrun(broken, *words)
     assert code == 0 and "resuming from train" in err
     assert rows(broken) == rows(whole)
     assert summary(broken) == summary(whole)
@@ -101,23 +97,25 @@ def test_killed_run_resumes_to_the_bit_identical_curve_and_summary(tmp_path):
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path):
-    words = ("experiment=lab", "wandb=disabled", "checkpoint_seconds=0", "pause=0.2")
+    words = ("experiment=lab", "wandb=disabled", "checkpoint_seconds=0", "trouble=hold")
     process = start(tmp_path, *words)
-    while not list(tmp_path.glob("outputs/lab/*/checkpoint-train.npz")):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "the same command resumes" in err and "Traceback" not in err
+    checkpoint = "outputs/lab/*/checkpoint-train.npz"
+    children.until(lambda: list(tmp_path.glob(checkpoint)), process)
+    process.send(signal.SIGINT)
+    done = process.ended()
+    assert done.returncode == 130
+    assert "the same command resumes" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_two_processes_with_one_config_share_one_run(tmp_path):
-    words = ("experiment=lab", "wandb=disabled", "pause=0.1")
-    first, second = start(tmp_path, *words), start(tmp_path, *words)
-    texts = [process.communicate(timeout=120) for process in (first, second)]
+    words = ("experiment=lab", "wandb=disabled", "trouble=hold")
+    pair = start(tmp_path, *words), start(tmp_path, *words)
+    children.until(lambda: any("waiting" in process.said() for process in pair), *pair)
+    (tmp_path / "go").touch()
+    first, second = (process.ended() for process in pair)
     assert first.returncode == second.returncode == 0
-    assert sum("waiting" in err for _, err in texts) == 1
-    assert sum("finished before" in out for out, _ in texts) == 1
+    assert sum("waiting" in done.stderr for done in (first, second)) == 1
+    assert sum("finished before" in done.stdout for done in (first, second)) == 1
     assert len(rows(tmp_path)) == 20
 
 
@@ -149,14 +147,7 @@ def test_full_disk_is_one_line_and_the_run_resumes_when_there_is_room(tmp_path):
     limited += "sys.argv[0] = 'feedrun'; runpy.run_module('feedrun', run_name='__main__')"
     words = ["--config-dir", CONF, "experiment=lab", "wandb=disabled", "process.cache=false"]
     words += ["log_every=1", "-q"]
-    done = subprocess.run(
-        [sys.executable, "-c", limited, *words],
-        cwd=tmp_path,
-        env=ENV,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = children.run([sys.executable, "-c", limited, *words], tmp_path, ENV)
     assert done.returncode == 2, done.stderr
     assert done.stderr.strip() == "feedrun: File too large: writing under outputs"
     assert not list(tmp_path.glob("outputs/lab/*/.*part*"))
@@ -166,12 +157,12 @@ def test_full_disk_is_one_line_and_the_run_resumes_when_there_is_room(tmp_path):
 
 
 def test_help_imports_neither_jax_nor_flax_nor_wandb_and_is_quick(tmp_path):
-    code = "import sys; from feedrun.cli import main; main(['--help']);"
-    code += "print('HEAVY', [m for m in ('jax','flax','wandb','scipy') if m in sys.modules])"
-    began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    code = "import sys, time; from feedrun.cli import main; main(['--help']);"
+    code += "print('HEAVY', [m for m in ('jax','flax','wandb','scipy') if m in sys.modules]);"
+    code += "print('QUICK', time.process_time() < 5)"  # half a second on a quiet machine
+    done = children.run([sys.executable, "-c", code])
     assert "HEAVY []" in done.stdout and "experiment=" in done.stdout
-    assert time.monotonic() - began < 5  # a second on a quiet machine
+    assert "QUICK True" in done.stdout
 
 
 @pytest.mark.parametrize(

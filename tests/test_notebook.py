@@ -1,7 +1,6 @@
 """The Python door: light to import, records as frames, runs as on the command line."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import feedrun
 from feedrun import store
 from feedrun.errors import BadInput
 from feedrun.runner import Failed
-from tests import made
+from tests import children, made
 
 OWN = Path(__file__).parent / "own"
 
@@ -35,7 +34,7 @@ def test_importing_feedrun_imports_nothing_heavy():
     code = "import sys, feedrun; assert feedrun.__all__ and 'load' in dir(feedrun);"
     code += "heavy = ('jax', 'pandas', 'hydra', 'numpy', 'rich', 'wandb', 'pydantic');"
     code += "print('HEAVY', [m for m in heavy if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = children.run([sys.executable, "-c", code])
     assert done.stdout.strip() == "HEAVY []", done.stderr
 
 
@@ -101,10 +100,8 @@ def test_run_gives_the_record_that_the_command_line_would(lab, tmp_path):
     assert record.run["overrides"][:3] == ["experiment=lab", "scale=smoke", "seed=3"]
     words = ["--config-dir", str(OWN / "conf"), "experiment=lab", "scale=smoke", "seed=3"]
     words += ["lr=0.02", "wandb=disabled"]
-    done = subprocess.run(
-        [sys.executable, "-m", "feedrun", *words], cwd=tmp_path, capture_output=True, text=True,
-        env={"PATH": "", "PYTHONPATH": str(OWN), "HOME": str(tmp_path)},
-    )  # fmt: skip
+    env = {"PATH": "", "PYTHONPATH": str(OWN), "HOME": str(tmp_path)}
+    done = children.run([sys.executable, "-m", "feedrun", *words], tmp_path, env)
     assert "finished before" in done.stdout, done.stderr
     assert [r.run["id"] for r in store.records(Path("outputs"))] == [record.run["id"]]
     assert lab(seed=3, lr=0.02).run["started"] == record.run["started"]

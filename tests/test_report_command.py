@@ -5,14 +5,13 @@ import io
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from feedrun import commands, papers
-from tests import made
+from tests import children, made
 
 GOLDEN = """\
 made  N runs, N configs, seeds N-N, scale laptop
@@ -246,10 +245,8 @@ def test_wrong_options_are_exit_code_2(outputs, words, capsys):
 
 def test_report_is_a_command_of_the_program_and_its_help_teaches(outputs):
     def run(*words):
-        return subprocess.run(
-            [sys.executable, "-m", "feedrun", "report", *words],
-            capture_output=True, text=True, env=os.environ | {"COLUMNS": "80"},
-        )  # fmt: skip
+        command = [sys.executable, "-m", "feedrun", "report", *words]
+        return children.run(command, env=os.environ | {"COLUMNS": "80"})
 
     done = run("outputs")
     assert done.returncode == 0 and "claims: 2 hold" in done.stdout and not done.stderr

@@ -3,15 +3,14 @@
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from feedrun import cli, store, sweep
+from tests import children
 
 OWN = Path(__file__).parent / "own"
 CONF = str(OWN / "conf")
@@ -22,15 +21,13 @@ LAB = ("experiment=lab", "wandb=disabled", "checkpoint_seconds=0")
 def start(folder, *words, first=()):
     """A process of the command line, started by the program `first` where one is given."""
     command = [*first, sys.executable, "-m", "feedrun", "--config-dir", CONF, *words]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=folder, env=ENV, **pipes)
+    return children.start(command, folder, ENV)
 
 
 def feedrun(folder, *words, first=()):
     """(exit code, stdout, stderr) of one command in a folder."""
-    process = start(folder, *words, first=first)
-    out, err = process.communicate(timeout=180)
-    return process.returncode, out, err
+    done = start(folder, *words, first=first).ended()
+    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture
@@ -58,11 +55,9 @@ def rows(record):
     ]
 
 
-def wait_until(true, process, seconds=60.0):
-    end = time.monotonic() + seconds
-    while not true() and process.poll() is None:
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
+def begun(folder):
+    """The runs that have a checkpoint."""
+    return list(folder.glob("outputs/lab/*/checkpoint-train.npz"))
 
 
 def test_failures_are_retried_named_and_leave_the_others_alone(tmp_path):
@@ -104,25 +99,40 @@ def test_a_worker_that_is_killed_costs_its_own_job_one_attempt(tmp_path):
     assert "SIGKILL" in json.loads(failure.read_text())["error"]
 
 
+CLOCK = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from feedrun import cli, pool
+late = lambda: Path("hung").exists() and [*Path("outputs/lab").glob("*/summary.json")]
+pool.time = SimpleNamespace(monotonic=lambda: 9.0 if late() else 0.0)
+sys.exit(cli.main())
+"""
+"""The command line with a clock that moves once one job hangs and the other is done."""
+
+
 @pytest.mark.slow
 def test_a_worker_that_hangs_is_stopped_after_the_timeout(tmp_path):
     words = ("-m", *LAB, "trouble=none,hang", "launcher.timeout=8", "launcher.retries=0", "-q")
-    code, out, err = feedrun(tmp_path, *words)
-    assert code == 1 and "2 jobs: 1 done, 1 failed" in out
-    assert "trouble=hang: no end within 8 s" in err
+    words += ("launcher.workers=2",)
+    done = children.run([sys.executable, "-c", CLOCK, "--config-dir", CONF, *words], tmp_path, ENV)
+    assert done.returncode == 1 and "2 jobs: 1 done, 1 failed" in done.stdout
+    assert "trouble=hang: no end within 8 s" in done.stderr
 
 
 def test_ctrl_c_stops_the_workers_and_the_same_command_goes_on(tmp_path):
-    words = ("-m", *LAB, "pause=0.2", "seed=0,1,2")
+    words = ("-m", *LAB, "trouble=hold", "seed=0,1,2", "launcher.workers=2")
     process = start(tmp_path, *words)
-    wait_until(lambda: len(list(tmp_path.glob("outputs/lab/*/checkpoint-train.npz"))) == 2, process)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    children.until(lambda: len(begun(tmp_path)) == 2, process)
+    process.send(signal.SIGINT)
+    done = process.ended()
+    err = done.stderr
+    assert done.returncode == 130
     assert err.splitlines()[-1].startswith("feedrun: interrupted, 3 jobs: ")
     assert "2 stopped" in err and "the same command goes on" in err and "Traceback" not in err
     assert not any(store.held(folder) for folder in tmp_path.glob("outputs/lab/*"))
 
+    (tmp_path / "go").touch()
     code, out, _ = feedrun(tmp_path, *words, "-q")
     assert code == 0 and "3 jobs: 3 done" in out
     resumed = sorted(len(record.run["resumed"]) for record in records(tmp_path).values())
@@ -132,15 +142,14 @@ def test_ctrl_c_stops_the_workers_and_the_same_command_goes_on(tmp_path):
 
 @pytest.mark.slow
 def test_killed_launcher_takes_its_workers_along_and_can_be_started_again(tmp_path):
-    words = ("-m", *LAB, "pause=0.2", "seed=0,1", "-q")
+    words = ("-m", *LAB, "trouble=hold", "seed=0,1", "launcher.workers=2", "-q")
     process = start(tmp_path, *words)
-    wait_until(lambda: len(list(tmp_path.glob("outputs/lab/*/checkpoint-train.npz"))) == 2, process)
-    process.kill()
-    process.communicate()
+    children.until(lambda: len(begun(tmp_path)) == 2, process)
+    process.send(signal.SIGKILL)
+    process.ended()
     folders = list(tmp_path.glob("outputs/lab/*"))
-    end = time.monotonic() + 20
-    while any(store.held(folder) for folder in folders) and time.monotonic() < end:
-        time.sleep(0.05)
+    children.until(lambda: not any(store.held(folder) for folder in folders))
+    (tmp_path / "go").touch()
     assert [sweep.state(folder).name for folder in folders] == ["stopped", "stopped"]
     code, out, _ = feedrun(tmp_path, *words)
     assert code == 0 and "2 jobs: 2 done" in out
@@ -148,10 +157,12 @@ def test_killed_launcher_takes_its_workers_along_and_can_be_started_again(tmp_pa
 
 @pytest.mark.slow
 def test_two_sweeps_of_one_grid_share_its_work(tmp_path):
-    words = ("-m", *LAB, "pause=0.1", "seed=range(4)", "launcher.workers=1")
-    first, second = start(tmp_path, *words), start(tmp_path, *words)
-    texts = [process.communicate(timeout=180) for process in (first, second)]
-    assert first.returncode == second.returncode == 0, texts
+    words = ("-m", *LAB, "trouble=hold", "seed=range(4)", "launcher.workers=1")
+    pair = start(tmp_path, *words), start(tmp_path, *words)
+    children.until(lambda: len(begun(tmp_path)) == 2, *pair)
+    (tmp_path / "go").touch()
+    first, second = (process.ended() for process in pair)
+    assert first.returncode == second.returncode == 0, (first, second)
     assert len(list((tmp_path / "outputs/sweeps").iterdir())) == 1
     found = records(tmp_path)
     assert len(found) == 4
@@ -264,14 +275,15 @@ def test_bad_input_stops_a_sweep_before_anything_runs(words, line, here, capsys)
 
 
 def test_status_reads_the_files_of_a_sweep_that_runs_elsewhere(tmp_path, monkeypatch, capsys):
-    process = start(tmp_path, "-m", *LAB, "pause=0.3", "trouble=none,raise", "seed=0,1", "-q")
+    process = start(tmp_path, "-m", *LAB, "trouble=hold,raise", "seed=0,1", "-q")
     running = "outputs/lab/*/progress.json"
-    wait_until(lambda: list(tmp_path.glob(running)), process)
+    children.until(lambda: list(tmp_path.glob(running)), process)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
     code = cli.main(["status"])
     seen = capsys.readouterr().out
-    process.communicate(timeout=120)
+    Path("go").touch()
+    process.ended()
     assert code in (0, 1) and "4 jobs: " in seen and "running" in seen and "/200" in seen
     assert cli.main(["status", str(next(Path("outputs/sweeps").iterdir()))]) == 1
     seen = capsys.readouterr().out

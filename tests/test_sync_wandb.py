@@ -1,10 +1,11 @@
 """The script that uploads offline W&B runs: which folders it hands to wandb."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests import children
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "sync_wandb.sh"
 
@@ -21,7 +22,7 @@ def synced(tmp_path):
     fake.chmod(0o755)
 
     def run(*paths):
-        done = subprocess.run(["sh", script, *paths], cwd=tmp_path, capture_output=True, text=True)
+        done = children.run(["sh", script, *paths], tmp_path)
         return done.returncode, done.stdout.splitlines(), done.stderr
 
     return run

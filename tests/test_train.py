@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 from feedrun import train
 from feedrun.experiment import silent_journal
 from feedrun.models.transformer import transformer
+from tests import children
 
 ADAM: Any = optax.adam(0.05)
 CHUNK: Any = train._chunk
@@ -325,14 +325,8 @@ print(json.dumps({"where": sorted(where), "spread": spread["w"].tolist(), "refus
 @pytest.fixture(scope="module")
 def two_devices():
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": "2", "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run(
-        [sys.executable, "-c", ON_TWO_DEVICES],
-        cwd=Path(__file__).parents[1],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    root = Path(__file__).parents[1]
+    done = children.run([sys.executable, "-c", ON_TWO_DEVICES], root, environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -1,11 +1,12 @@
 """Installed from a wheel, away from the checkout, feedrun brings configs and assets along."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests import children
 
 ROOT = Path(__file__).parent.parent
 OWN = Path(__file__).parent / "own"
@@ -14,22 +15,19 @@ OWN = Path(__file__).parent / "own"
 @pytest.mark.slow
 def test_wheel_holds_configs_and_assets_and_runs(tmp_path):
     pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
-    subprocess.run([*pip, "wheel", "--no-deps", "-w", tmp_path, ROOT], check=True)
+    built = children.run([*pip, "wheel", "--no-deps", "-w", tmp_path, ROOT])
+    assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("feedrun-*.whl")
     site, work = tmp_path / "site", tmp_path / "work"
     work.mkdir()
-    subprocess.run([*pip, "install", "--no-deps", "--target", site, wheel], check=True)
+    installed = children.run([*pip, "install", "--no-deps", "--target", site, wheel])
+    assert installed.returncode == 0, installed.stderr
     code = f"import sys; sys.path.insert(0, {str(site)!r}); import feedrun.cli as c;"
     code += f"assert c.__file__.startswith({str(site)!r}); sys.exit(c.main())"
 
     def feedrun(*words):
-        done = subprocess.run(
-            [sys.executable, "-c", code, *words],
-            cwd=work,
-            env=os.environ | {"PYTHONPATH": f"{site}:{OWN}"},
-            capture_output=True,
-            text=True,
-        )
+        env = os.environ | {"PYTHONPATH": f"{site}:{OWN}"}
+        done = children.run([sys.executable, "-c", code, *words], work, env)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -9,7 +9,7 @@ from feedrun import compare, gather, store, sweep, thinning
 from feedrun import page as html
 from feedrun.maths import stats
 from scripts import browser
-from tests import made
+from tests import children, made
 
 api = pytest.importorskip("playwright.sync_api")
 pytestmark = [
@@ -92,6 +92,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def running():
+    api.expect.set_options(timeout=1000 * children.PATIENCE)
     with browser.browser() as one:
         yield one
 
@@ -104,6 +105,7 @@ def visit(running, folder):
     def visit(choices="", **context):
         context = {"viewport": {"width": 1280, "height": 800}, **context}
         page = running.new_context(**context).new_page()
+        page.set_default_timeout(1000 * children.PATIENCE)
         heard, asked = [], []
         page.on("console", lambda message: heard.append(message.text))
         page.on("pageerror", lambda error: heard.append(str(error)))
@@ -389,11 +391,12 @@ def test_a_watched_page_reloads_itself_and_keeps_what_was_chosen(running, tmp_pa
     made.record(tmp_path / "outputs", id="a")
     write()
     page = running.new_page()
+    page.set_default_timeout(1000 * children.PATIENCE)
     browser.visit(page, tmp_path / "page.html", "#t=runs&th=dark")
     page.get_by_label("every 0.5 s").check()
     made.record(tmp_path / "outputs", id="b", seed=1, minute=1)
     write()
-    api.expect(page.locator("#facts")).to_contain_text("2 runs: 2 complete", timeout=20_000)
+    api.expect(page.locator("#facts")).to_contain_text("2 runs: 2 complete")
     # The page reloads twice a second: only expectations that look again are safe.
     api.expect(page.locator("#run-table tbody .id")).to_have_text(["a", "b"])
     api.expect(page.locator("#theme")).to_have_text("Theme: dark")

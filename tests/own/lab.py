@@ -91,7 +91,10 @@ def trouble(kind: str, call: int) -> None:
     if kind == "raise-late":
         raise RuntimeError("broke at the third look")
     if kind == "hang":
+        Path("hung").touch()
         time.sleep(1e6)
+    while kind == "hold" and not Path("go").exists():
+        time.sleep(0.01)
     if kind == "die-once" and not Path("died").exists():
         Path("died").touch()
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,6 +1,6 @@
 """Two noisy lines fitted side by side: for tests with several processes."""
 
-import time
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +13,10 @@ from feedrun.experiment import Claim, Config, Experiment, Journal, Result
 
 
 class Pair(Config):
-    """`pause` slows a chunk down; `trouble` is the number of a process that breaks."""
+    """`hold` waits at the third chunk as the lab does; `trouble` is a process that breaks."""
 
     steps: int
-    pause: float
+    hold: bool
     trouble: int
 
 
@@ -25,8 +25,10 @@ def run(cfg: Pair, key, journal: Journal) -> Result:
     x = jax.random.normal(data_key, (64, 3), jnp.float32)
     y = x @ jnp.asarray([1.0, -2.0, 0.5], jnp.float32)
 
+    calls = itertools.count(1)
+
     def evaluate(params):
-        time.sleep(cfg.pause)
+        lab.trouble("hold" if cfg.hold else "none", next(calls))
         if cfg.trouble == jax.process_index():
             raise RuntimeError("broken here")
         return {"norm": jnp.linalg.norm(params, axis=1)}

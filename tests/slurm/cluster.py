@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests import children
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
 CONFIG = """
 ClusterName=feedrun
@@ -78,7 +80,11 @@ def running(folder: Path) -> Iterator[None]:
             subprocess.run(["scancel", "--user", getpass.getuser()], capture_output=True)
         for daemon in reversed(daemons):
             daemon.terminate()
-            daemon.wait(20)
+            try:
+                daemon.wait(20)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
         os.environ.pop("SLURM_CONF")
         if before is not None:
             os.environ["SLURM_CONF"] = before
@@ -123,11 +129,11 @@ def _start(folder: Path, name: str, *words: str) -> subprocess.Popen:
 
 
 def _until(ready, what: str) -> None:
-    for _ in range(300):
-        if ready():
-            return
+    end = time.monotonic() + children.PATIENCE
+    while not ready():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what} did not come up within {children.PATIENCE:g} s")
         time.sleep(0.1)
-    raise TimeoutError(f"{what} did not come up within 30 s")
 
 
 def _said(*words: str) -> str:

@@ -5,12 +5,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from feedrun import store, sweep
+from tests import children
+from tests.children import until
 
 OWN = Path(__file__).parent.parent / "own"
 LAB = ("--config-dir", str(OWN / "conf"), "-m", "experiment=lab", "wandb=disabled")
@@ -20,34 +21,23 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("slurm")]
 
 
 def start(folder, *words):
-    return subprocess.Popen(
-        [sys.executable, "-m", "feedrun", *words],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(OWN), "COLUMNS": "120"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    env = os.environ | {"PYTHONPATH": str(OWN), "COLUMNS": "120"}
+    return children.start([sys.executable, "-m", "feedrun", *words], folder, env)
 
 
-def finished(process, seconds=400):
+def finished(process):
     """(exit code, stdout, stderr) of a command."""
-    out, err = process.communicate(timeout=seconds)
-    return process.returncode, out, err
+    done = process.ended()
+    return done.returncode, done.stdout, done.stderr
 
 
-def until(true, process, seconds=120.0):
-    """What `true` returns once it is something; fails if the process ends before."""
-    end = time.monotonic() + seconds
-    while not (found := true()):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-    return found
+def complete(folder):
+    return [r for r in store.records(folder / "outputs") if r.state == "complete"]
 
 
 def records(folder):
-    return {r.run["seed"]: r for r in store.records(folder / "outputs") if r.state == "complete"}
+    """The complete records by seed."""
+    return {record.run["seed"]: record for record in complete(folder)}
 
 
 def rows(record):
@@ -79,13 +69,14 @@ def test_array_of_real_runs_survives_the_kill_of_one_job(tmp_path):
 
 
 def test_preempted_job_is_queued_again_and_ends_as_if_nothing_had_happened(tmp_path):
-    whole = ("pause=0.1", "checkpoint_seconds=0")
+    whole = ("trouble=hold", "checkpoint_seconds=0")
     process = start(tmp_path, *LAB, *SMALL, *whole, "seed=0,1")
     path = until(lambda: next(tmp_path.glob("outputs/lab/*/checkpoint-train.npz"), None), process)
     (folder,) = (tmp_path / "outputs/sweeps").iterdir()
     job = store.read_json(folder / "slurm.json")[path.parent.name]
     subprocess.run(["scancel", "--signal=USR2", job], check=True)
     until(lambda: sweep.state(path.parent).name == "stopped", process)
+    (tmp_path / "go").touch()
     code, out, err = finished(process)
     assert code == 0 and "2 jobs: 2 done" in out, err
     log = (folder / "logs" / f"{path.parent.name}.log").read_text()
@@ -93,6 +84,7 @@ def test_preempted_job_is_queued_again_and_ends_as_if_nothing_had_happened(tmp_p
 
     solo = tmp_path / "solo"
     solo.mkdir()
+    (solo / "go").touch()
     code, _, err = finished(start(solo, *LAB, *whole, "seed=0,1", "-q"))
     assert code == 0, err
     ours, theirs = records(tmp_path), records(solo)
@@ -104,20 +96,21 @@ def test_preempted_job_is_queued_again_and_ends_as_if_nothing_had_happened(tmp_p
 
 
 def test_command_given_again_after_its_process_was_killed_waits_for_its_jobs(tmp_path):
-    words = (*LAB, *SMALL, "pause=0.1", "seed=range(6)")
+    words = (*LAB, *SMALL, "trouble=none,hold", "seed=range(3)")
     process = start(tmp_path, *words)
     until(lambda: len(list(tmp_path.glob("outputs/lab/*/summary.json"))) >= 2, process)
-    process.kill()
-    process.communicate()
-    done = {record.folder for record in records(tmp_path).values()}
-    assert 2 <= len(done) < 6
+    process.send(signal.SIGKILL)
+    process.ended()
+    done = {record.folder for record in complete(tmp_path)}
+    assert 2 <= len(done) <= 3
+    (tmp_path / "go").touch()
     before = {folder: (folder / "summary.json").stat().st_mtime_ns for folder in done}
     code, out, err = finished(start(tmp_path, *words))
     assert code == 0, err
     assert "of an earlier command are still in the queue" in err
     assert re.search(r"6 jobs: [23456] skipped", out)
-    assert set(records(tmp_path)) == set(range(6))
-    assert all(record.run["resumed"] == [] for record in records(tmp_path).values())
+    assert len(complete(tmp_path)) == 6
+    assert all(record.run["resumed"] == [] for record in complete(tmp_path))
     assert before == {folder: (folder / "summary.json").stat().st_mtime_ns for folder in done}
 
 
@@ -154,12 +147,14 @@ def test_a_job_of_two_tasks_is_one_run_over_two_processes(tmp_path):
 
 
 def test_a_preempted_job_of_two_tasks_resumes_in_both(tmp_path):
-    words = (*PAIR, *SMALL, *TWO, "pause=0.2", "checkpoint_seconds=0", "seed=0")
+    words = (*PAIR, *SMALL, *TWO, "hold=true", "checkpoint_seconds=0", "seed=0")
     process = start(tmp_path, *words)
     path = until(lambda: next(tmp_path.glob("outputs/pair/*/checkpoint.npz"), None), process)
     (folder,) = (tmp_path / "outputs/sweeps").iterdir()
     job = store.read_json(folder / "slurm.json")[path.parent.name]
     subprocess.run(["scancel", "--signal=USR2", job], check=True)
+    until(lambda: sweep.state(path.parent).name == "stopped", process)
+    (tmp_path / "go").touch()
     code, out, err = finished(process)
     assert code == 0 and "1 job: 1 done" in out, err
     (record,) = records(tmp_path).values()

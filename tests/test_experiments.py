@@ -122,7 +122,7 @@ NOT_MEASURED = {
         duplicate_ours_minus_softmax_x4_positive
     """,
 }
-"""Claims that a smoke run has not the arms, losses, lengths or steps for. It measures all others."""
+"""Claims that a smoke run lacks the arms, losses, lengths or steps for. It measures all others."""
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from feedrun.maths import kalman, kalman_lanes
-from feedrun.papers.ssm_icl import linear_gaussian, oracles
+from feedrun.papers.ssm_icl.families import linear_gaussian
+from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 from scripts.bench.case import Case, Contestant, Gate
 
 CHECKED = 64

@@ -7,7 +7,8 @@ import pytest
 
 from feedrun.maths import riccati
 from feedrun.models.bare import bare
-from feedrun.papers.ssm_icl import linear_gaussian, oracles
+from feedrun.papers.ssm_icl.families import linear_gaussian
+from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 
 KINDS = [
     {"poles": "complex", "states": 2},

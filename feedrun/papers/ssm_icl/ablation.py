@@ -19,7 +19,6 @@ from feedrun.experiment import Experiment, Journal, Result
 from feedrun.papers.ssm_icl import (
     ablation_effects,
     ablation_figures,
-    catalogue,
     exams,
     families,
     learners,
@@ -27,6 +26,7 @@ from feedrun.papers.ssm_icl import (
 )
 from feedrun.papers.ssm_icl.arm_names import Names
 from feedrun.papers.ssm_icl.examined import Placed
+from feedrun.papers.ssm_icl.families import catalogue
 from feedrun.papers.ssm_icl.standings import Standing
 from feedrun.threads import in_threads
 

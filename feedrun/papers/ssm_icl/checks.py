@@ -19,11 +19,11 @@ from feedrun.papers.ssm_icl import (
     checks_figures,
     checks_linear,
     checks_regression,
-    oracles,
 )
-from feedrun.papers.ssm_icl import evaluation as ev
 from feedrun.papers.ssm_icl.checks_claims import CLAIMS
-from feedrun.papers.ssm_icl.evaluation import Evaluation
+from feedrun.papers.ssm_icl.families import evaluation as ev
+from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
+from feedrun.papers.ssm_icl.families.evaluation import Evaluation
 
 Count = Annotated[int, Field(gt=0)]
 

@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from feedrun.papers.ssm_icl import catalogue, families
-from feedrun.papers.ssm_icl import evaluation as ev
+from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.checks_tables import MARKOV
-from feedrun.papers.ssm_icl.evaluation import Evaluation
+from feedrun.papers.ssm_icl.families import catalogue
+from feedrun.papers.ssm_icl.families import evaluation as ev
+from feedrun.papers.ssm_icl.families.evaluation import Evaluation
 
 SMOOTHING = {2: 1.0, 3: 1.0, 8: 1.0, 27: 0.1}
 """Dirichlet parameter by alphabet: 27 symbols look like text."""

@@ -12,10 +12,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from feedrun.maths import kalman, kalman_lanes, riccati
-from feedrun.papers.ssm_icl import linear_gaussian, oracles, theory
+from feedrun.papers.ssm_icl import theory
 from feedrun.papers.ssm_icl.checks_tables import ORDER_BLIND, ROTATION, ROTATION_S, SCALARS
-from feedrun.papers.ssm_icl.linear_gaussian import Tasks
-from feedrun.papers.ssm_icl.regression import NOISE, REGRESSORS
+from feedrun.papers.ssm_icl.families import linear_gaussian
+from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
+from feedrun.papers.ssm_icl.families.linear_gaussian import Tasks
+from feedrun.papers.ssm_icl.families.regression import NOISE, REGRESSORS
 
 GAIN_STEPS = 40
 PRIOR = 1 / REGRESSORS

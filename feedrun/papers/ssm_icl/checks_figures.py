@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
 from feedrun.papers.ssm_icl.checks_tables import SCALARS
-from feedrun.papers.ssm_icl.regression import NOISE
+from feedrun.papers.ssm_icl.families.regression import NOISE
 from feedrun.plotting import BLUE, GREEN, ORANGE, PINK, RED, SKY, canvas
 
 GREY = "0.45"

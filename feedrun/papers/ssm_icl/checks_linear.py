@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from feedrun.maths import kalman_lanes
-from feedrun.papers.ssm_icl import catalogue, families, linear_gaussian, oracles, theory
-from feedrun.papers.ssm_icl import evaluation as ev
+from feedrun.papers.ssm_icl import families, theory
 from feedrun.papers.ssm_icl.checks_tables import (
     LADDER,
     LADDER_KALMAN,
@@ -18,7 +17,10 @@ from feedrun.papers.ssm_icl.checks_tables import (
     LG4_BAYES,
     LG4_LAGS,
 )
-from feedrun.papers.ssm_icl.evaluation import Evaluation
+from feedrun.papers.ssm_icl.families import catalogue, linear_gaussian
+from feedrun.papers.ssm_icl.families import evaluation as ev
+from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
+from feedrun.papers.ssm_icl.families.evaluation import Evaluation
 
 FEW = ("ar2", "last", "zero")
 """Estimators that meet LG1's and LG4-K's exact mixtures."""

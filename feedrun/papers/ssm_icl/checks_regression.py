@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from feedrun.papers.ssm_icl import catalogue, regression, scores, theory
-from feedrun.papers.ssm_icl import evaluation as ev
-from feedrun.papers.ssm_icl import regression_oracles as exact
+from feedrun.papers.ssm_icl import theory
 from feedrun.papers.ssm_icl.checks_tables import CNR, CNR_ERROR, DRIFT, DRIFT_ERROR
-from feedrun.papers.ssm_icl.evaluation import Evaluation
-from feedrun.papers.ssm_icl.regression import NOISE, REGRESSORS
+from feedrun.papers.ssm_icl.families import catalogue, regression, scores
+from feedrun.papers.ssm_icl.families import evaluation as ev
+from feedrun.papers.ssm_icl.families import regression_oracles as exact
+from feedrun.papers.ssm_icl.families.evaluation import Evaluation
+from feedrun.papers.ssm_icl.families.regression import NOISE, REGRESSORS
 
 RHOS, DRIFTS = (0.0, 0.5, 0.9), (1.0, 0.99, 0.95)
 SHARE = 8

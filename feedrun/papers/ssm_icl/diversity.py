@@ -21,7 +21,6 @@ from pydantic import Field, model_validator
 
 from feedrun.experiment import Experiment, Journal, Result
 from feedrun.papers.ssm_icl import (
-    catalogue,
     diversity_distances,
     diversity_exams,
     diversity_figures,
@@ -34,7 +33,7 @@ from feedrun.papers.ssm_icl.arm_names import Names
 from feedrun.papers.ssm_icl.diversity_distances import ORACLES, PLACES, Distances, crossover
 from feedrun.papers.ssm_icl.examined import Examined
 from feedrun.papers.ssm_icl.exams import Exam
-from feedrun.papers.ssm_icl.families import Family, Keys
+from feedrun.papers.ssm_icl.families import Family, Keys, catalogue
 from feedrun.papers.ssm_icl.learners import Count, Learner, Trained
 from feedrun.papers.ssm_icl.standings import Standing
 from feedrun.streams import Stream

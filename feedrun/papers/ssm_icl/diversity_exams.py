@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from feedrun import streams
-from feedrun.papers.ssm_icl import linear_gaussian, oracles
 from feedrun.papers.ssm_icl.exams import Exam
-from feedrun.papers.ssm_icl.families import Batch, Family
-from feedrun.papers.ssm_icl.linear_gaussian import Tasks
+from feedrun.papers.ssm_icl.families import Batch, Family, linear_gaussian
+from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
+from feedrun.papers.ssm_icl.families.linear_gaussian import Tasks
 
 
 class Library(NamedTuple):

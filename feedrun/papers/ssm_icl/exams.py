@@ -8,8 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from feedrun.papers.ssm_icl import scores
-from feedrun.papers.ssm_icl.families import Batch, Family
+from feedrun.papers.ssm_icl.families import Batch, Family, scores
 
 
 class Exam(NamedTuple):

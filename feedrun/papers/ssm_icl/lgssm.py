@@ -14,7 +14,6 @@ import numpy as np
 
 from feedrun.experiment import Experiment, Journal, Result
 from feedrun.papers.ssm_icl import (
-    catalogue,
     families,
     learners,
     lgssm_figures,
@@ -24,7 +23,7 @@ from feedrun.papers.ssm_icl import (
 )
 from feedrun.papers.ssm_icl import lgssm_scores as measures
 from feedrun.papers.ssm_icl import lgssm_stage as stages
-from feedrun.papers.ssm_icl.families import Family, Keys
+from feedrun.papers.ssm_icl.families import Family, Keys, catalogue
 from feedrun.papers.ssm_icl.lgssm_claims import CLAIMS
 from feedrun.papers.ssm_icl.lgssm_config import END, PARTS, Lgssm
 from feedrun.papers.ssm_icl.standings import Standing

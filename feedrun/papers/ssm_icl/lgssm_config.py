@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 
 from feedrun.choices import one_of
 from feedrun.experiment import Config
-from feedrun.papers.ssm_icl import oracles
 from feedrun.papers.ssm_icl.arm_names import Names
+from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 from feedrun.papers.ssm_icl.learners import Count, Network, Training
 
 FAMILIES = ("lg4", "lg1", "lg4_finite")

@@ -12,17 +12,10 @@ import numpy as np
 from feedrun.experiment import Journal
 from feedrun.models import arms
 from feedrun.models.bare import bare
-from feedrun.papers.ssm_icl import (
-    catalogue,
-    exams,
-    families,
-    learners,
-    linear_gaussian,
-    theory,
-)
+from feedrun.papers.ssm_icl import exams, families, learners, theory
 from feedrun.papers.ssm_icl import lgssm_scores as measures
 from feedrun.papers.ssm_icl import lgssm_stage as stages
-from feedrun.papers.ssm_icl.families import Family
+from feedrun.papers.ssm_icl.families import Family, catalogue, linear_gaussian
 from feedrun.papers.ssm_icl.lgssm_config import END, FIRST, Lgssm
 from feedrun.papers.ssm_icl.standings import Standing
 from feedrun.threads import in_threads

@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Float
 
 from feedrun.experiment import Journal
-from feedrun.papers.ssm_icl import exams, learners, oracles, scores, standings
+from feedrun.papers.ssm_icl import exams, learners, standings
 from feedrun.papers.ssm_icl.exams import Exam
-from feedrun.papers.ssm_icl.families import Family, Keys
+from feedrun.papers.ssm_icl.families import Family, Keys, scores
+from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 from feedrun.papers.ssm_icl.learners import Learner, Training
 from feedrun.papers.ssm_icl.standings import Standing
 from feedrun.threads import in_threads

@@ -18,17 +18,10 @@ from pydantic import Field, model_validator
 
 from feedrun.choices import one_of
 from feedrun.experiment import Config, Experiment, Journal, Result
-from feedrun.papers.ssm_icl import (
-    catalogue,
-    exams,
-    families,
-    learners,
-    markov_figures,
-    standings,
-)
+from feedrun.papers.ssm_icl import exams, families, learners, markov_figures, standings
 from feedrun.papers.ssm_icl.arm_names import Names
 from feedrun.papers.ssm_icl.exams import Exam
-from feedrun.papers.ssm_icl.families import Family, Keys
+from feedrun.papers.ssm_icl.families import Family, Keys, catalogue
 from feedrun.papers.ssm_icl.learners import Network, Training
 from feedrun.papers.ssm_icl.markov_claims import CLAIMS, comparisons, one_layer
 from feedrun.papers.ssm_icl.standings import Standing

@@ -7,7 +7,7 @@ says (or its rival denies). None was set or moved after a trial.
 """
 
 from feedrun.experiment import Claim
-from feedrun.papers.ssm_icl.regression import NOISE
+from feedrun.papers.ssm_icl.families.regression import NOISE
 from feedrun.papers.ssm_icl.standings import LEAKS
 
 SEPARATION = (

@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
+from feedrun.papers.ssm_icl.families.regression import NOISE
 from feedrun.papers.ssm_icl.learners import REFERENCE
 from feedrun.papers.ssm_icl.noise_studies import RHO
 from feedrun.papers.ssm_icl.noise_summary import CONTEXT
-from feedrun.papers.ssm_icl.regression import NOISE
 from feedrun.papers.ssm_icl.trained_figures import band, look, title
 from feedrun.plotting import canvas
 

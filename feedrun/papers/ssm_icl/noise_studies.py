@@ -17,12 +17,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from feedrun.experiment import Journal
-from feedrun.papers.ssm_icl import catalogue, exams, learners, regression, standings
-from feedrun.papers.ssm_icl import regression_oracles as exact
+from feedrun.papers.ssm_icl import exams, learners, standings
 from feedrun.papers.ssm_icl.exams import Exam
-from feedrun.papers.ssm_icl.families import Batch, Family, Keys, Predictor
+from feedrun.papers.ssm_icl.families import Batch, Family, Keys, Predictor, catalogue, regression
+from feedrun.papers.ssm_icl.families import regression_oracles as exact
+from feedrun.papers.ssm_icl.families.regression import AR_DEVIATION, NOISE
 from feedrun.papers.ssm_icl.learners import Learner, Training
-from feedrun.papers.ssm_icl.regression import AR_DEVIATION, NOISE
 from feedrun.papers.ssm_icl.standings import Standing
 from feedrun.threads import in_threads
 

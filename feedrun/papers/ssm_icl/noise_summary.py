@@ -8,11 +8,12 @@ from jaxtyping import Float
 from scipy.stats import ttest_1samp
 
 from feedrun.models import arms
-from feedrun.papers.ssm_icl import noise_studies, noise_theory, scores, standings
+from feedrun.papers.ssm_icl import noise_studies, noise_theory, standings
 from feedrun.papers.ssm_icl.exams import risk
+from feedrun.papers.ssm_icl.families import scores
+from feedrun.papers.ssm_icl.families.regression import NOISE
 from feedrun.papers.ssm_icl.learners import REFERENCE
 from feedrun.papers.ssm_icl.noise_studies import Studied
-from feedrun.papers.ssm_icl.regression import NOISE
 from feedrun.papers.ssm_icl.standings import Standing
 
 CONTEXT, LATE = 40, 128

@@ -14,8 +14,8 @@ from feedrun.models.arms import Arm
 from feedrun.models.linear_self_attention import linear_self_attention
 from feedrun.papers.ssm_icl import learners, theory
 from feedrun.papers.ssm_icl.families import Batch, Family, Predictor
+from feedrun.papers.ssm_icl.families.regression import NOISE, REGRESSORS
 from feedrun.papers.ssm_icl.learners import Learner
-from feedrun.papers.ssm_icl.regression import NOISE, REGRESSORS
 
 NAME = "one_layer"
 

@@ -17,12 +17,9 @@ from pydantic import Field, model_validator
 
 from feedrun.experiment import Config, Experiment, Journal, Result
 from feedrun.papers.ssm_icl import (
-    catalogue,
-    chains,
     exams,
     families,
     learners,
-    linear_gaussian,
     probe_figures,
     probe_gain,
     probe_reading,
@@ -31,6 +28,7 @@ from feedrun.papers.ssm_icl import (
     standings,
 )
 from feedrun.papers.ssm_icl.arm_names import Names
+from feedrun.papers.ssm_icl.families import catalogue, chains, linear_gaussian
 from feedrun.papers.ssm_icl.learners import Count, Learner, Network, Training
 from feedrun.papers.ssm_icl.probe_claims import CLAIMS
 from feedrun.papers.ssm_icl.probe_gain import Gain

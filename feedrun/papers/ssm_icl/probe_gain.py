@@ -22,10 +22,10 @@ from pydantic import Field
 from feedrun.experiment import Config
 from feedrun.maths import kalman, riccati
 from feedrun.models.arms import Arm
-from feedrun.papers.ssm_icl import linear_gaussian, oracles
-from feedrun.papers.ssm_icl.families import first_flag, shifted
+from feedrun.papers.ssm_icl.families import first_flag, linear_gaussian, shifted
+from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
+from feedrun.papers.ssm_icl.families.linear_gaussian import Tasks
 from feedrun.papers.ssm_icl.learners import Count
-from feedrun.papers.ssm_icl.linear_gaussian import Tasks
 
 Predict = Callable[[Float[Array, "T"]], Float[Array, "T"]]
 Influence = Float[np.ndarray, "B T T"]

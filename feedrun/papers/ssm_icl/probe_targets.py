@@ -27,9 +27,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from feedrun.maths import kalman_lanes
-from feedrun.papers.ssm_icl import chain_oracles, oracles
-from feedrun.papers.ssm_icl.families import Batch, shifted
-from feedrun.papers.ssm_icl.linear_gaussian import Tasks
+from feedrun.papers.ssm_icl.families import Batch, chain_oracles, shifted
+from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
+from feedrun.papers.ssm_icl.families.linear_gaussian import Tasks
 
 Known = Mapping[str, Float[Array, "B T K"]]
 """By target."""

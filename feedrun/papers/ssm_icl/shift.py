@@ -15,19 +15,11 @@ from jaxtyping import Float
 
 from feedrun.choices import one_of
 from feedrun.experiment import Claim, Experiment, Journal, Result
-from feedrun.papers.ssm_icl import (
-    catalogue,
-    exams,
-    families,
-    learners,
-    shift_figures,
-    shifts,
-    standings,
-)
+from feedrun.papers.ssm_icl import exams, families, learners, shift_figures, shifts, standings
 from feedrun.papers.ssm_icl.arm_names import Names
 from feedrun.papers.ssm_icl.examined import Placed
 from feedrun.papers.ssm_icl.exams import Exam
-from feedrun.papers.ssm_icl.families import Family, Keys
+from feedrun.papers.ssm_icl.families import Family, Keys, catalogue
 from feedrun.papers.ssm_icl.learners import Learner, Trained
 from feedrun.papers.ssm_icl.standings import LEAKS, Standing
 from feedrun.threads import in_threads

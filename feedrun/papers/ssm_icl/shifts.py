@@ -22,9 +22,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from feedrun.papers.ssm_icl import catalogue, linear_gaussian, oracles
-from feedrun.papers.ssm_icl.families import Batch, Family, Predictor
-from feedrun.papers.ssm_icl.linear_gaussian import LG4_NOISE
+from feedrun.papers.ssm_icl.families import Batch, Family, Predictor, catalogue, linear_gaussian
+from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
+from feedrun.papers.ssm_icl.families.linear_gaussian import LG4_NOISE
 
 SLOW_DECAYS, LOUDER, DEGREES, TRAINED_RHO, TESTED_RHO = (0.98, 0.999), 4.0, 4.0, 0.9, 0.99
 """Range of kappa, factor on the noise's variance, degrees of freedom, correlations of CNR."""

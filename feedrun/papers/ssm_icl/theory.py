@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Inexact
 
 from feedrun.maths import autoregression
 from feedrun.papers.ssm_icl.families import Scalar
-from feedrun.papers.ssm_icl.linear_gaussian import Tasks
+from feedrun.papers.ssm_icl.families.linear_gaussian import Tasks
 
 
 def ols_risk(n: Float[Array, "T"], *, d: int, noise: float) -> Float[Array, "T"]:

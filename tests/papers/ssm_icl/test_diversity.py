@@ -13,9 +13,11 @@ from pydantic import ValidationError
 import feedrun
 from feedrun import train
 from feedrun.experiment import judge, silent_journal
-from feedrun.papers.ssm_icl import catalogue, diversity_distances, diversity_exams, exams, oracles
+from feedrun.papers.ssm_icl import diversity_distances, diversity_exams, exams
 from feedrun.papers.ssm_icl.diversity import EXPERIMENT, Diversity
 from feedrun.papers.ssm_icl.diversity_distances import PLACES, Distances, crossover
+from feedrun.papers.ssm_icl.families import catalogue
+from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 SIZES = {"count": 24, "length": 6}

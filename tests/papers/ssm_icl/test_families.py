@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from feedrun.papers.ssm_icl import catalogue, chains, families, linear_gaussian, regression
-from feedrun.papers.ssm_icl import evaluation as ev
+from feedrun.papers.ssm_icl import families
+from feedrun.papers.ssm_icl.families import catalogue, chains, linear_gaussian, regression
+from feedrun.papers.ssm_icl.families import evaluation as ev
 
 pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
 

@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from feedrun.experiment import silent_journal
-from feedrun.papers.ssm_icl import catalogue, exams, families, learners
+from feedrun.papers.ssm_icl import exams, families, learners
+from feedrun.papers.ssm_icl.families import catalogue
 
 LENGTH = 12
 NETWORK = learners.Network(width=8, inner=16, layers=1, heads=2, states=4, chunk=4)

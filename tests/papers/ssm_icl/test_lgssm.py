@@ -11,16 +11,10 @@ from pydantic import ValidationError
 
 import feedrun
 from feedrun.experiment import Result, judge, silent_journal
-from feedrun.papers.ssm_icl import (
-    catalogue,
-    learners,
-    lgssm_map,
-    lgssm_parts,
-    linear_gaussian,
-    oracles,
-    theory,
-)
+from feedrun.papers.ssm_icl import learners, lgssm_map, lgssm_parts, theory
 from feedrun.papers.ssm_icl import lgssm_scores as measures
+from feedrun.papers.ssm_icl.families import catalogue, linear_gaussian
+from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 from feedrun.papers.ssm_icl.lgssm import EXPERIMENT
 from feedrun.papers.ssm_icl.lgssm_config import PARTS, Lgssm
 from feedrun.papers.ssm_icl.standings import Standing

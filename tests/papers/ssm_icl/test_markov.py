@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 import feedrun
 from feedrun.experiment import judge, silent_journal
-from feedrun.papers.ssm_icl import catalogue, exams, learners, markov, markov_claims, markov_figures
+from feedrun.papers.ssm_icl import exams, learners, markov, markov_claims, markov_figures
+from feedrun.papers.ssm_icl.families import catalogue
 from feedrun.papers.ssm_icl.markov import EXPERIMENT, Markov
 from feedrun.papers.ssm_icl.standings import Standing
 

@@ -16,7 +16,6 @@ from feedrun.config import RUN_KEYS, request
 from feedrun.errors import BadInput
 from feedrun.experiment import Result, silent_journal
 from feedrun.papers.ssm_icl import (
-    catalogue,
     exams,
     learners,
     noise_figures,
@@ -26,10 +25,11 @@ from feedrun.papers.ssm_icl import (
     theory,
 )
 from feedrun.papers.ssm_icl.exams import Exam
+from feedrun.papers.ssm_icl.families import catalogue
+from feedrun.papers.ssm_icl.families.regression import NOISE, REGRESSORS
 from feedrun.papers.ssm_icl.learners import Trained
 from feedrun.papers.ssm_icl.noise import EXPERIMENT, Noise
 from feedrun.papers.ssm_icl.noise_studies import Floors, Studied, Study
-from feedrun.papers.ssm_icl.regression import NOISE, REGRESSORS
 from feedrun.papers.ssm_icl.standings import Standing
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"

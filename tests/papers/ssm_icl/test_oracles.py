@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from feedrun.maths import kalman, kalman_lanes
-from feedrun.papers.ssm_icl import checks_exact, linear_gaussian, oracles, regression
-from feedrun.papers.ssm_icl import regression_oracles as exact
-from feedrun.papers.ssm_icl.regression import NOISE
+from feedrun.papers.ssm_icl import checks_exact
+from feedrun.papers.ssm_icl.families import linear_gaussian, regression
+from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
+from feedrun.papers.ssm_icl.families import regression_oracles as exact
+from feedrun.papers.ssm_icl.families.regression import NOISE
 
 pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
 

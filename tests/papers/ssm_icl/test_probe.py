@@ -11,15 +11,9 @@ from pydantic import ValidationError
 
 import feedrun
 from feedrun.experiment import judge, silent_journal
-from feedrun.papers.ssm_icl import (
-    catalogue,
-    chains,
-    linear_gaussian,
-    oracles,
-    probe_gain,
-    probe_reading,
-    probe_targets,
-)
+from feedrun.papers.ssm_icl import probe_gain, probe_reading, probe_targets
+from feedrun.papers.ssm_icl.families import catalogue, chains, linear_gaussian
+from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 from feedrun.papers.ssm_icl.probe import EXPERIMENT, Probe
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"

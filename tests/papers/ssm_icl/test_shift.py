@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 import feedrun
 from feedrun.experiment import judge, silent_journal
-from feedrun.papers.ssm_icl import catalogue, scores, shift, shifts
+from feedrun.papers.ssm_icl import shift, shifts
+from feedrun.papers.ssm_icl.families import catalogue, scores
 from feedrun.papers.ssm_icl.shift import EXPERIMENT, Shifted
 from feedrun.papers.ssm_icl.standings import Standing
 

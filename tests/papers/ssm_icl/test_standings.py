@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from feedrun.experiment import judge, silent_journal
-from feedrun.papers.ssm_icl import catalogue, exams, families, learners, standings, trained_figures
+from feedrun.papers.ssm_icl import exams, families, learners, standings, trained_figures
+from feedrun.papers.ssm_icl.families import catalogue
 
 LENGTH, STEPS, EVERY = 10, 40, 10
 NETWORK = learners.Network(width=8, inner=16, layers=1, heads=2, states=4, chunk=5)

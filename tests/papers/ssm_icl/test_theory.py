@@ -5,15 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from feedrun.papers.ssm_icl import (
-    catalogue,
-    checks_exact,
-    checks_regression,
-    linear_gaussian,
-    scores,
-    theory,
-)
-from feedrun.papers.ssm_icl import evaluation as ev
+from feedrun.papers.ssm_icl import checks_exact, checks_regression, theory
+from feedrun.papers.ssm_icl.families import catalogue, linear_gaussian, scores
+from feedrun.papers.ssm_icl.families import evaluation as ev
 
 D, NOISE, PRIOR = 5, 0.25, 0.2
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from feedrun.papers.ssm_icl import families, scores
-from feedrun.papers.ssm_icl.families import Family
+from feedrun.papers.ssm_icl.families import base, scores
+from feedrun.papers.ssm_icl.families.base import Family
 
 
 class Evaluation(NamedTuple):
@@ -40,7 +40,7 @@ def evaluate(
     once = {predict: predict(batch) for predict in dict.fromkeys(named.values()) if predict}
     found = {name: once[predict] for name, predict in named.items() if predict}
     y = batch.targets
-    losses = {name: families.loss(family, guess, batch) for name, guess in found.items()}
+    losses = {name: base.loss(family, guess, batch) for name, guess in found.items()}
     y = y if family.kind == "number" else jax.nn.one_hot(y, family.outputs)
     return {"y": y, "predictions": found, "losses": losses, "kept": batch.kept}
 

@@ -15,8 +15,8 @@ from jaxtyping import Array, Float, Key
 
 from feedrun.maths import orthogonal
 from feedrun.maths.draws import normals
-from feedrun.papers.ssm_icl import families
-from feedrun.papers.ssm_icl.families import Batch
+from feedrun.papers.ssm_icl.families import base
+from feedrun.papers.ssm_icl.families.base import Batch
 
 LG4_STATE, LG4_NOISE = 4, 0.25
 LG4_DECAYS = (0.8, 0.98)
@@ -174,4 +174,4 @@ def sampler(draw: Callable[[Any, int], Tasks], *, taps: int = 1) -> Callable[...
 
 def tokens(y: Float[Array, "B T O"]) -> Float[Array, "B T I"]:
     """Token t: (y_{t-1}, 1{t = 1})."""
-    return jnp.concatenate([families.shifted(y), families.first_flag(y)], axis=-1)
+    return jnp.concatenate([base.shifted(y), base.first_flag(y)], axis=-1)

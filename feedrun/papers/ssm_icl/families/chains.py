@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from feedrun.papers.ssm_icl.families import Batch
+from feedrun.papers.ssm_icl.families.base import Batch
 
 MODES, MODE_SYMBOLS, MODE_ALPHA, MODE_STAYS = 4, 8, 0.5, 0.98
 """SM: chains in the library, symbols, Dirichlet parameter of rows, chance that the mode stays."""

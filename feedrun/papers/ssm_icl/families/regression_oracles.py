@@ -13,8 +13,8 @@ from jaxtyping import Array, Float
 from feedrun.maths import kalman_lanes, mixture
 from feedrun.maths.kalman_lanes import Lanes, Moments
 from feedrun.maths.mixture import Filters, Mixed
-from feedrun.papers.ssm_icl.oracles import SLAB, in_slabs
-from feedrun.papers.ssm_icl.regression import NOISE
+from feedrun.papers.ssm_icl.families.linear_gaussian_oracles import SLAB, in_slabs
+from feedrun.papers.ssm_icl.families.regression import NOISE
 
 
 class Regressed(NamedTuple):

@@ -19,8 +19,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from feedrun.maths.draws import normals
-from feedrun.papers.ssm_icl import families
-from feedrun.papers.ssm_icl.families import Batch, Scalar
+from feedrun.papers.ssm_icl.families import base
+from feedrun.papers.ssm_icl.families.base import Batch, Scalar
 
 Format = Literal["lag", "shift", "interleaved"]
 REGRESSORS, NOISE = 5, 0.25
@@ -106,8 +106,8 @@ def autoregression_sampler() -> Callable[..., Batch]:
         kept = (jnp.abs(y).max(axis=0) <= AR_BOUND).astype(y.dtype)
         y, lags = jnp.where(kept[None] > 0, y, 0), jnp.where(kept[None, None] > 0, lags, 0)
         targets = y.T[..., None]
-        flags = families.first_flag(targets)
-        inputs = jnp.concatenate([families.shifted(targets), flags], axis=-1)
+        flags = base.first_flag(targets)
+        inputs = jnp.concatenate([base.shifted(targets), flags], axis=-1)
         return Batch(inputs, targets, kept, lags.transpose(2, 0, 1), phi.T, {})
 
     return sample
@@ -135,6 +135,6 @@ def tokenised(
         first = jnp.concatenate([x, nothing, nothing], axis=-1)
         second = jnp.concatenate([jnp.zeros_like(x), y, nothing + 1], axis=-1)
         return jnp.stack([first, second], axis=2).reshape(len(y), -1, x.shape[-1] + 2)
-    past = [families.shifted(y), families.first_flag(y)]
-    lag = [families.shifted(x)] if tokens == "lag" else []
+    past = [base.shifted(y), base.first_flag(y)]
+    lag = [base.shifted(x)] if tokens == "lag" else []
     return jnp.concatenate([x, *lag, *past], axis=-1)

@@ -14,8 +14,8 @@ from jaxtyping import Array, Float
 from feedrun.maths import kalman, kalman_lanes, mixture
 from feedrun.maths.kalman_lanes import Lanes, Rows
 from feedrun.maths.mixture import Filters, Mixed
-from feedrun.papers.ssm_icl.families import Batch, Predictor
-from feedrun.papers.ssm_icl.linear_gaussian import Tasks
+from feedrun.papers.ssm_icl.families.base import Batch, Predictor
+from feedrun.papers.ssm_icl.families.linear_gaussian import Tasks
 
 GROUP, SLAB = 32, 256
 """Hypotheses and sequences run together: their states (4 numbers each, float32) fit a cache."""

@@ -17,18 +17,24 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from feedrun.maths import kalman_lanes
-from feedrun.papers.ssm_icl import (
+from feedrun.papers.ssm_icl.families import (
     chain_oracles,
     chains,
     estimators,
     linear_gaussian,
-    oracles,
     regression,
 )
-from feedrun.papers.ssm_icl import regression_oracles as exact
-from feedrun.papers.ssm_icl.families import Batch, Family, Predictor, Scalar
-from feedrun.papers.ssm_icl.linear_gaussian import Tasks
-from feedrun.papers.ssm_icl.regression import AR_DEVIATION, AR_LAGS, NOISE, REGRESSORS, Format
+from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
+from feedrun.papers.ssm_icl.families import regression_oracles as exact
+from feedrun.papers.ssm_icl.families.base import Batch, Family, Predictor, Scalar
+from feedrun.papers.ssm_icl.families.linear_gaussian import Tasks
+from feedrun.papers.ssm_icl.families.regression import (
+    AR_DEVIATION,
+    AR_LAGS,
+    NOISE,
+    REGRESSORS,
+    Format,
+)
 
 LAG_PENALTIES = {1: 8.0, 2: 8.0, 4: 12.0, 8: 24.0}
 """Ridge penalties of AR(p), the best for LG4 over 64 positions of 8192 tuning sequences, out of

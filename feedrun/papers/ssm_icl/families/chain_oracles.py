@@ -5,9 +5,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from feedrun.maths import markov
-from feedrun.papers.ssm_icl import chains
-from feedrun.papers.ssm_icl.chains import Switching
-from feedrun.papers.ssm_icl.families import Batch
+from feedrun.papers.ssm_icl.families import chains
+from feedrun.papers.ssm_icl.families.base import Batch
+from feedrun.papers.ssm_icl.families.chains import Switching
 
 
 def counts(batch: Batch, *, symbols: int, alpha: float, order: int) -> Float[Array, "B T V"]:

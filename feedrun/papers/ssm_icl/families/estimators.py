@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from feedrun.maths import least_squares
-from feedrun.papers.ssm_icl import families
-from feedrun.papers.ssm_icl.families import Batch, Predictor
+from feedrun.papers.ssm_icl.families import base
+from feedrun.papers.ssm_icl.families.base import Batch, Predictor
 
 Rows = Literal["regressors", "arx"]
 
@@ -24,21 +24,21 @@ def zero(batch: Batch) -> Float[Array, "B T O"]:
 
 def last_value(batch: Batch) -> Float[Array, "B T O"]:
     """y_{t-1}."""
-    return families.shifted(batch.targets)
+    return base.shifted(batch.targets)
 
 
 def lags(y: Float[Array, "B T 1"], *, order: int) -> Float[Array, "B T P"]:
     """y_{t-1} .. y_{t-p}, zeros before the first."""
     columns = [y]
     for _ in range(order):
-        columns.append(families.shifted(columns[-1]))
+        columns.append(base.shifted(columns[-1]))
     return jnp.concatenate(columns[1:], axis=-1)
 
 
 def arx_rows(batch: Batch) -> Float[Array, "B T E"]:
     """(x_t, x_{t-1}, y_{t-1}); the first row is zero, it has no lags."""
     x, y = batch.regressors, batch.targets
-    rows = jnp.concatenate([x, families.shifted(x), families.shifted(y)], axis=-1)
+    rows = jnp.concatenate([x, base.shifted(x), base.shifted(y)], axis=-1)
     return rows.at[:, 0].set(0)
 
 

@@ -56,7 +56,7 @@ def _program(request: Request, folder: Path) -> str:
     fixed = without(request.config, request.experiment.numbers)
     steps = {scope: step for scope, (step, _) in checkpoints(folder).items()}
     forced = request.settings.force
-    return repr([request.settings.target, request.settings.scale, fixed, {} if forced else steps])
+    return repr([request.target, request.settings.scale, fixed, {} if forced else steps])
 
 
 def without(tree: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:

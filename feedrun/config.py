@@ -62,6 +62,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     target: str = Field(alias="_target_")
+    formerly: str | None = (
+        None  # an experiment that moved: its first `_target_`, see Request.target
+    )
     about: About
     scale: Scale
     seed: Annotated[int, Field(ge=0, lt=2**32)]
@@ -96,8 +99,13 @@ class Request(NamedTuple):
         Target, scale, seed and every config key that is not marked `Elsewhere`; sinks, folders
         and process settings are left out. A new key is a new experiment: it changes the id.
         """
-        what = [self.settings.target, self.settings.scale, self.settings.seed, self.config]
+        what = [self.target, self.settings.scale, self.settings.seed, self.config]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def target(self) -> str:
+        """The name that records know the experiment by: its first `_target_`, wherever it moved."""
+        return self.settings.formerly or self.settings.target
 
     @property
     def config(self) -> dict[str, Any]:

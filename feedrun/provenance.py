@@ -37,7 +37,7 @@ def describe(
         "paper": request.settings.about.paper,
         "scale": request.settings.scale,
         "seed": request.settings.seed,
-        "target": request.settings.target,
+        "target": request.target,
         "config": request.config,
         "overrides": request.overrides,
         "sweep": request.sweep,

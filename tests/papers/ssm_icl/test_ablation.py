@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 import feedrun
 from feedrun.experiment import Result, judge, silent_journal
-from feedrun.papers.ssm_icl import ablation_effects, ablation_figures
-from feedrun.papers.ssm_icl.ablation import EXPERIMENT, Ablation
+from feedrun.papers.ssm_icl.ablation import contrasts
+from feedrun.papers.ssm_icl.ablation import figures as ablation_figures
+from feedrun.papers.ssm_icl.ablation.experiment import EXPERIMENT, Ablation
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 SEEDS = np.array([-1.0, 0.0, 1.0])
@@ -31,7 +32,7 @@ def planted(*, conv, decay, selectivity, interaction=0.0):
     The seeds differ by what all arms share, and all effects grow by 1% with the seed.
     """
     scale, cells = 1 + 0.01 * SEEDS, {}
-    for rung, name in enumerate(ablation_effects.LADDER):
+    for rung, name in enumerate(contrasts.LADDER):
         gain = decay * (rung > 0) + selectivity * (rung > 1)
         cells[name] = 5 + SEEDS - scale * gain
         cells[name + "+conv"] = cells[name] - scale * (conv + interaction * (rung > 1))
@@ -39,7 +40,7 @@ def planted(*, conv, decay, selectivity, interaction=0.0):
 
 
 def test_effects_of_an_additive_matrix_are_those_it_was_made_of():
-    found = ablation_effects.effects(planted(conv=0.3, decay=0.1, selectivity=0.2))
+    found = contrasts.effects(planted(conv=0.3, decay=0.1, selectivity=0.2))
     expected = {
         "effect/conv": 0.3,
         "effect/decay": 0.1,
@@ -59,28 +60,28 @@ def test_effects_of_an_additive_matrix_are_those_it_was_made_of():
 
 
 def test_an_interaction_is_told_from_the_main_effects_and_shared_between_them():
-    found = ablation_effects.effects(planted(conv=0.3, decay=0, selectivity=0, interaction=0.6))
+    found = contrasts.effects(planted(conv=0.3, decay=0, selectivity=0, interaction=0.6))
     assert np.mean(found["effect/conv_by_selectivity"]) == pytest.approx(0.6)
     assert np.mean(found["effect/conv"]) == pytest.approx(0.3 + 0.6 / 3)
     assert np.mean(found["effect/selectivity"]) == pytest.approx(0.3)
     assert np.mean(found["effect/selectivity_without_conv"]) == pytest.approx(0.0)
 
 
-@pytest.mark.parametrize("metric", ablation_effects.CONTRASTS)
+@pytest.mark.parametrize("metric", contrasts.CONTRASTS)
 def test_contrasts_do_not_see_what_all_arms_share(metric):
-    assert sum(ablation_effects.CONTRASTS[metric].values()) == pytest.approx(0)
+    assert sum(contrasts.CONTRASTS[metric].values()) == pytest.approx(0)
 
 
 def test_a_contrast_is_left_out_where_an_arm_is_missing_or_has_other_seeds():
     cells = planted(conv=0.3, decay=0.1, selectivity=0.2)
     del cells["s_none"]
     cells["ssd"] = cells["ssd"][:2]
-    assert set(ablation_effects.effects(cells)) == {"effect/selectivity_with_conv"}
+    assert set(contrasts.effects(cells)) == {"effect/selectivity_with_conv"}
 
 
 def test_every_claim_is_measured_by_the_arms_of_the_yaml():
     full = yaml.safe_load((CONFIGS / "experiment/icl_ablation.yaml").read_text())["arms"]
-    known = ablation_effects.effects({name: SEEDS for name in full})
+    known = contrasts.effects({name: SEEDS for name in full})
     assert {c.metric for c in EXPERIMENT.claims} - set(known) == {"leak_z", "leak_position_z"}
 
 
@@ -106,7 +107,7 @@ def test_a_sweeps_cells_are_paired_by_their_exams_in_whatever_order_the_runs_com
         record("ssd", [1.0, 2.0], mark=0.0),
     ]
     cells = ablation_figures.matrix(runs).cells
-    found = ablation_effects.effects(cells)["effect/selectivity_without_conv"]
+    found = contrasts.effects(cells)["effect/selectivity_without_conv"]
     np.testing.assert_allclose(found, 0.5)
 
 

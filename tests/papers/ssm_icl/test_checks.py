@@ -9,8 +9,8 @@ import yaml
 
 import feedrun
 from feedrun.experiment import judge, silent_journal
-from feedrun.papers.ssm_icl import checks_linear
-from feedrun.papers.ssm_icl.checks import EXPERIMENT, Checks
+from feedrun.papers.ssm_icl.oracles import linear_gaussian
+from feedrun.papers.ssm_icl.oracles.experiment import EXPERIMENT, Checks
 
 pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
 
@@ -63,9 +63,9 @@ def test_a_table_s_deviation_is_in_joint_standard_errors():
     excess = np.random.default_rng(0).standard_normal((400, 6)) + 3.0
     own = excess[:, 2].std(ddof=1) / 20
     expected = abs(excess[:, 2].mean() - 2.5) / np.hypot(own, 0.1)
-    found = checks_linear.table_z(excess, {2: (2.5, 0.1), 50: (0.0, 0.1)})
+    found = linear_gaussian.table_z(excess, {2: (2.5, 0.1), 50: (0.0, 0.1)})
     assert found == pytest.approx(expected)
-    assert checks_linear.table_z(excess, {50: (0.0, 0.1)}) is None
+    assert linear_gaussian.table_z(excess, {50: (0.0, 0.1)}) is None
 
 
 @pytest.mark.slow

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 import feedrun
 from feedrun import train
 from feedrun.experiment import judge, silent_journal
-from feedrun.papers.ssm_icl import diversity_distances, diversity_exams, exams
-from feedrun.papers.ssm_icl.diversity import EXPERIMENT, Diversity
-from feedrun.papers.ssm_icl.diversity_distances import PLACES, Distances, crossover
+from feedrun.papers.ssm_icl.arms import evaluation
+from feedrun.papers.ssm_icl.diversity import distances, libraries
+from feedrun.papers.ssm_icl.diversity.distances import PLACES, Distances, crossover
+from feedrun.papers.ssm_icl.diversity.experiment import EXPERIMENT, Diversity
 from feedrun.papers.ssm_icl.families import catalogue
 from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 
@@ -33,22 +34,22 @@ def smoke(**changes):
 
 @pytest.fixture(scope="module")
 def systems():
-    return diversity_exams.frozen(jax.random.key(0), 8)
+    return libraries.frozen(jax.random.key(0), 8)
 
 
 @pytest.fixture(scope="module")
 def examiner():
-    return diversity_exams.examiner(catalogue.lg4(jax.random.key(1), bank=16), **SIZES)
+    return libraries.examiner(catalogue.lg4(jax.random.key(1), bank=16), **SIZES)
 
 
 def marked(examiner, batch, library):
     """The batch as an exam with all references."""
-    beside = diversity_exams.references(examiner, batch)
-    return diversity_exams.exam(examiner, batch, library, beside)
+    beside = libraries.references(examiner, batch)
+    return libraries.exam(examiner, batch, library, beside)
 
 
 def test_a_library_draws_its_first_systems_and_all_of_them(systems, examiner):
-    own = diversity_exams.library(systems, 3)
+    own = libraries.library(systems, 3)
     batch = examiner.familiar(own, jax.random.key(2))
     which = (np.asarray(batch.task.q)[:, None] == systems.q[None]).argmax(axis=1)
     assert set(which) == {0, 1, 2}
@@ -56,8 +57,8 @@ def test_a_library_draws_its_first_systems_and_all_of_them(systems, examiner):
 
 
 def test_sizes_of_a_library_share_programs_for_sampling_and_training(systems):
-    examiner = diversity_exams.examiner(catalogue.lg4(jax.random.key(1), bank=16), **SIZES)
-    stream = diversity_exams.batches(count=4, length=3)
+    examiner = libraries.examiner(catalogue.lg4(jax.random.key(1), bank=16), **SIZES)
+    stream = libraries.batches(count=4, length=3)
     traced = []
 
     def loss(params, batch, key):
@@ -66,7 +67,7 @@ def test_sizes_of_a_library_share_programs_for_sampling_and_training(systems):
 
     optimizer = optax.sgd(0.1)
     for number, k in enumerate((1, 5, 8)):
-        own = diversity_exams.library(systems, k)
+        own = libraries.library(systems, k)
         examiner.familiar(own, jax.random.key(number))
         train.fit(
             jax.random.key(10 + number),
@@ -85,14 +86,14 @@ def test_sizes_of_a_library_share_programs_for_sampling_and_training(systems):
 
 
 def test_an_exam_has_the_genie_the_librarys_mixture_and_the_full_priors(systems, examiner):
-    own = diversity_exams.library(systems, 5)
+    own = libraries.library(systems, 5)
     batch = examiner.familiar(own, jax.random.key(3))
     exam = marked(examiner, batch, own)
     y = batch.targets[..., 0]
     first = jax.tree.map(lambda leaf: leaf[:5], systems)
     np.testing.assert_allclose(exam.references["bayes"][..., 0], oracles.bank(first, y).mean)
     np.testing.assert_allclose(exam.references["prior"], examiner.family.bayes(batch))
-    one = diversity_exams.library(systems, 1)
+    one = libraries.library(systems, 1)
     batch = examiner.familiar(one, jax.random.key(4))
     exam = marked(examiner, batch, one)
     np.testing.assert_allclose(exam.references["bayes"], exam.references["genie"], atol=1e-6)
@@ -101,7 +102,7 @@ def test_an_exam_has_the_genie_the_librarys_mixture_and_the_full_priors(systems,
 @pytest.mark.parametrize("size", [0, 9])
 def test_a_library_larger_than_its_systems_is_refused(systems, size):
     with pytest.raises(ValueError, match=f"{size} systems must have 1..8"):
-        diversity_exams.library(systems, size)
+        libraries.library(systems, size)
 
 
 def test_the_crossover_of_a_line_in_log_k_is_its_zero():
@@ -117,15 +118,15 @@ def test_the_crossover_is_the_last_where_noise_makes_several():
 
 
 def test_distances_are_to_each_oracle_at_each_place(systems, examiner):
-    own, sat = diversity_exams.library(systems, 2), {}
+    own, sat = libraries.library(systems, 2), {}
     for place, key in zip(PLACES, jax.random.split(jax.random.key(5)), strict=True):
         batch = examiner.familiar(own, key)
         exam = marked(examiner, batch, own)
         sat[place] = exam, exam.references["bayes" if place == "library" else "prior"][None]
-    found = diversity_distances.distances(sat)
+    found = distances.distances(sat)
     assert found.library_mixture.max() == found.new_prior.max() == 0
     exam = sat["library"][0]
-    gap = exams.excess(exam, exam.references["bayes"], "prior").mean(axis=0)
+    gap = evaluation.excess(exam, exam.references["bayes"], "prior").mean(axis=0)
     np.testing.assert_allclose(found.library_prior, gap)
     assert found.library_prior.shape == (SIZES["length"],) and found.library_prior[-1] > 0
 
@@ -141,20 +142,20 @@ def planted(crossings, tasks):
 
 def test_the_summary_has_paired_differences_and_a_crossover_a_library():
     tasks, at = [1, 8, 64], np.array([2.0, 4.0, 5.0])
-    found = diversity_distances.summary("ssd+conv", tasks, planted(at, tasks))
+    found = distances.summary("ssd+conv", tasks, planted(at, tasks))
     np.testing.assert_allclose(found["ssd+conv/crossover_log2"], at)
     np.testing.assert_allclose(found["ssd+conv/few_new"], 0.1 * at)
     np.testing.assert_allclose(found["ssd+conv/many_new"], 0.1 * (6 - at))
     np.testing.assert_allclose(found["ssd+conv/few_library"], 0.2)
     np.testing.assert_allclose(found["ssd+conv/new_improves"], 0.0)
     other = {"gru/crossover_log2": [1.0, 1.0, 1.0]}
-    gap = diversity_distances.between_arms(found | other, ["ssd+conv", "gru"])
+    gap = distances.between_arms(found | other, ["ssd+conv", "gru"])
     np.testing.assert_allclose(gap["gap/crossover_log2_ssd+conv_minus_gru"], at - 1)
 
 
 def test_a_crossover_outside_the_sizes_measured_is_left_out():
     tasks = [1, 8, 64]
-    found = diversity_distances.summary("gru", tasks, planted(np.array([2.0, 9.0]), tasks))
+    found = distances.summary("gru", tasks, planted(np.array([2.0, 9.0]), tasks))
     assert "gru/crossover_log2" not in found and "gru/many_new" in found
 
 

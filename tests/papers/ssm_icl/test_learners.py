@@ -8,12 +8,13 @@ import pytest
 from pydantic import ValidationError
 
 from feedrun.experiment import silent_journal
-from feedrun.papers.ssm_icl import exams, families, learners
+from feedrun.papers.ssm_icl import families
+from feedrun.papers.ssm_icl.arms import evaluation, training
 from feedrun.papers.ssm_icl.families import catalogue
 
 LENGTH = 12
-NETWORK = learners.Network(width=8, inner=16, layers=1, heads=2, states=4, chunk=4)
-TRAINING = learners.Training(
+NETWORK = training.Network(width=8, inner=16, layers=1, heads=2, states=4, chunk=4)
+TRAINING = training.Training(
     steps=60, trial_steps=20, log_every=10, batch=16, rates=[1e-4, 1e-2], seeds=2, valid=32
 )
 
@@ -30,16 +31,18 @@ def keys():
 
 @pytest.fixture(scope="module")
 def exam(family, keys):
-    return exams.draw(family, keys.test, count=50, length=LENGTH, slab=32)
+    return evaluation.draw(family, keys.test, count=50, length=LENGTH, slab=32)
 
 
 def fit(family, keys, journal=None, **changes):
     """A tiny arm, trained."""
     cfg = TRAINING.model_copy(update=changes)
-    valid = exams.draw(family, jax.random.clone(keys.tune), count=cfg.valid, length=LENGTH, only=())
-    learner = learners.learner("ssd+conv", family, NETWORK, length=LENGTH)
+    valid = evaluation.draw(
+        family, jax.random.clone(keys.tune), count=cfg.valid, length=LENGTH, only=()
+    )
+    learner = training.learner("ssd+conv", family, NETWORK, length=LENGTH)
     journal = journal or silent_journal()
-    return learner, learners.fitted(learner, keys, cfg, valid, journal, length=LENGTH, over="bayes")
+    return learner, training.fitted(learner, keys, cfg, valid, journal, length=LENGTH, over="bayes")
 
 
 @pytest.fixture(scope="module")
@@ -60,33 +63,37 @@ def test_dropped_sequences_are_in_no_exam(family, keys):
             kept=b.kept.at[:7].set(0)
         )
     )
-    assert len(exams.draw(few, jax.random.key(1), count=20, length=LENGTH).batch.targets) == 13
+    assert len(evaluation.draw(few, jax.random.key(1), count=20, length=LENGTH).batch.targets) == 13
 
 
 def test_excess_and_risk_are_the_familys(family, exam):
     guess, bayes = (jnp.asarray(exam.references[name]) for name in ("ols", "bayes"))
     expected = families.excess(family, guess, bayes)
-    np.testing.assert_allclose(exams.excess(exam, guess, "bayes"), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        evaluation.excess(exam, guess, "bayes"), expected, rtol=1e-4, atol=1e-6
+    )
     loss = families.loss(family, guess, exam.batch)
-    np.testing.assert_allclose(exams.risk(exam, guess), loss, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(evaluation.risk(exam, guess), loss, rtol=1e-4, atol=1e-6)
 
 
 def test_risk_and_excess_of_symbols():
     family = catalogue.markov(symbols=3, alpha=1.0)
-    exam = exams.draw(family, jax.random.key(2), count=10, length=LENGTH)
+    exam = evaluation.draw(family, jax.random.key(2), count=10, length=LENGTH)
     guess, bayes = (jnp.asarray(exam.references[name]) for name in ("unigram", "bayes"))
     np.testing.assert_allclose(
-        exams.risk(exam, guess[None])[0], families.loss(family, guess, exam.batch), rtol=1e-5
+        evaluation.risk(exam, guess[None])[0], families.loss(family, guess, exam.batch), rtol=1e-5
     )
     expected = families.excess(family, guess, bayes)
-    np.testing.assert_allclose(exams.excess(exam, guess, "bayes"), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        evaluation.excess(exam, guess, "bayes"), expected, rtol=1e-4, atol=1e-6
+    )
 
 
 def test_a_predictor_that_sees_the_target_is_a_leak_and_one_that_does_not_is_none(exam):
     y = np.asarray(exam.batch.targets)
     zero = np.zeros((1, *y.shape))
-    assert exams.leaks(exam, y[None])[0].average < -3
-    assert exams.leaks(exam, zero)[0].average > -3
+    assert evaluation.leaks(exam, y[None])[0].average < -3
+    assert evaluation.leaks(exam, zero)[0].average > -3
 
 
 def test_training_learns_at_the_better_rate_and_remembers_its_curves(trained):
@@ -98,9 +105,9 @@ def test_training_learns_at_the_better_rate_and_remembers_its_curves(trained):
 
 def test_answers_in_slabs_are_those_of_each_network(family, exam, trained):
     learner, found = trained
-    given = learners.answers(learner, found.params, exam, slab=32)
+    given = training.answers(learner, found.params, exam, slab=32)
     own = jax.tree.map(lambda leaf: leaf[1], found.params)
-    whole = learners.predictions(learner.arm, family, own, exam.batch.inputs)
+    whole = training.predictions(learner.arm, family, own, exam.batch.inputs)
     np.testing.assert_allclose(given[1], whole, atol=1e-5)
 
 
@@ -111,7 +118,7 @@ def test_training_is_a_function_of_its_keys(family, keys, trained):
 
 def test_arms_have_equal_parameters(family):
     counts = [
-        learners.cost(learners.learner(name, family, NETWORK, length=LENGTH))["parameters"]
+        training.cost(training.learner(name, family, NETWORK, length=LENGTH))["parameters"]
         for name in ("ssd+conv", "softmax+rope", "gru")
     ]
     assert max(counts) / min(counts) < 1.1
@@ -120,22 +127,22 @@ def test_arms_have_equal_parameters(family):
 def test_slope_of_a_power_law_is_its_exponent():
     steps = np.arange(1, 41)
     excess = np.stack([steps**-0.5, 3.0 * steps**-1.0], axis=1)
-    np.testing.assert_allclose(learners.slope(excess), [-0.5, -1.0])
-    assert np.isnan(learners.slope(excess[:3])).all()
+    np.testing.assert_allclose(training.slope(excess), [-0.5, -1.0])
+    assert np.isnan(training.slope(excess[:3])).all()
 
 
 def test_the_schedule_rises_then_falls_to_its_last_share():
-    at = [float(learners.warm_cosine(part)) for part in (0.0, 0.025, 0.05, 0.525, 1.0)]
+    at = [float(training.warm_cosine(part)) for part in (0.0, 0.025, 0.05, 0.525, 1.0)]
     np.testing.assert_allclose(at, [0, 0.5, 1, 0.51, 0.02], atol=1e-6)
 
 
 @pytest.mark.slow
 def test_the_horizon_reaches_the_optimizer(family):
-    arm = learners.learner("ssd+conv", family, NETWORK, length=LENGTH).arm
-    state = learners.adamw(50).init(arm.init(jax.random.key(0)))
+    arm = training.learner("ssd+conv", family, NETWORK, length=LENGTH).arm
+    state = training.adamw(50).init(arm.init(jax.random.key(0)))
     assert float(optax.tree_utils.tree_get(state, "horizon")) == 50
 
 
 def test_steps_that_are_no_multiple_of_the_rows_are_one_clear_error():
     with pytest.raises(ValidationError, match="multiples of log_every=10"):
-        learners.Training.model_validate(TRAINING.model_dump() | {"steps": 61})
+        training.Training.model_validate(TRAINING.model_dump() | {"steps": 61})

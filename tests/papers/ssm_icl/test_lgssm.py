@@ -11,13 +11,14 @@ from pydantic import ValidationError
 
 import feedrun
 from feedrun.experiment import Result, judge, silent_journal
-from feedrun.papers.ssm_icl import learners, lgssm_map, lgssm_parts, theory
-from feedrun.papers.ssm_icl import lgssm_scores as measures
+from feedrun.papers.ssm_icl import theory
+from feedrun.papers.ssm_icl.arms import training
+from feedrun.papers.ssm_icl.arms.results import Standing
 from feedrun.papers.ssm_icl.families import catalogue, linear_gaussian
 from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
-from feedrun.papers.ssm_icl.lgssm import EXPERIMENT
-from feedrun.papers.ssm_icl.lgssm_config import PARTS, Lgssm
-from feedrun.papers.ssm_icl.standings import Standing
+from feedrun.papers.ssm_icl.lgssm import measures, parts, sweep_figures
+from feedrun.papers.ssm_icl.lgssm.config import PARTS, Lgssm
+from feedrun.papers.ssm_icl.lgssm.experiment import EXPERIMENT
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 FAR = {"speed_with_convolution", "speed_with_convolution_ar2", "speed_without_convolution_ar1"}
@@ -39,8 +40,8 @@ def settings(scale=None, **changes):
 def standing(excess, curve, name="ssd+conv"):
     """An arm that was never trained: its excess (R, T) and validation curve (rows, R)."""
     curves = np.stack([curve, curve], axis=1)
-    learner = learners.Learner(name, None, None, None, None)  # type: ignore[arg-type]
-    trained = learners.Trained(None, 1e-2, {}, curves, np.zeros(curve.shape[1]))
+    learner = training.Learner(name, None, None, None, None)  # type: ignore[arg-type]
+    trained = training.Trained(None, 1e-2, {}, curves, np.zeros(curve.shape[1]))
     return Standing(learner, trained, np.zeros(0), excess, [])
 
 
@@ -148,9 +149,9 @@ def test_a_sweep_draws_every_arm_in_the_panel_of_its_family():
         for name in ("gru", "ssd+conv")
         for family in ("lg4", "lg1")
     ]
-    (figure,) = lgssm_map.by_family(runs).values()
+    (figure,) = sweep_figures.by_family(runs).values()
     assert [axes.get_title() for axes in figure.axes] == ["LG4", "LG1"]
-    assert lgssm_map.by_family(runs[:2]) == {}
+    assert sweep_figures.by_family(runs[:2]) == {}
 
 
 @pytest.mark.slow
@@ -163,7 +164,7 @@ def test_smoke_with_every_part_measures_every_claim_and_draws():
     verdicts = {claim.name: judge(claim, done.summary).verdict for claim in EXPERIMENT.claims}
     missing = {name for name, verdict in verdicts.items() if verdict == "not measured"}
     assert missing <= FAR | {"finite_falls"}  # two rows have no slope
-    assert set(lgssm_parts.BARE) <= set(done.notes["poles"])
+    assert set(parts.BARE) <= set(done.notes["poles"])
     figures = EXPERIMENT.figures(done)
     assert len(figures) == 6
     for figure in figures.values():

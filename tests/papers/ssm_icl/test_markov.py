@@ -11,10 +11,12 @@ from pydantic import ValidationError
 
 import feedrun
 from feedrun.experiment import judge, silent_journal
-from feedrun.papers.ssm_icl import exams, learners, markov, markov_claims, markov_figures
+from feedrun.papers.ssm_icl.arms import evaluation, training
+from feedrun.papers.ssm_icl.arms.results import Standing
 from feedrun.papers.ssm_icl.families import catalogue
-from feedrun.papers.ssm_icl.markov import EXPERIMENT, Markov
-from feedrun.papers.ssm_icl.standings import Standing
+from feedrun.papers.ssm_icl.markov import claims, figures
+from feedrun.papers.ssm_icl.markov import experiment as markov
+from feedrun.papers.ssm_icl.markov.experiment import EXPERIMENT, Markov
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 NOBODY: Any = None  # what the function under test does not look at
@@ -31,7 +33,7 @@ def sizes(scale=None):
 def standing(excess, valid):
     """An arm of two seeds with these excesses (R, T) and validation curves (rows, R)."""
     curves = np.stack([np.zeros_like(valid), valid], axis=1)
-    trained = learners.Trained(NOBODY, 1e-2, {}, curves, np.zeros(2))
+    trained = training.Trained(NOBODY, 1e-2, {}, curves, np.zeros(2))
     return Standing(NOBODY, trained, np.zeros((2, 0)), excess, [])
 
 
@@ -39,7 +41,7 @@ def test_comparisons_are_paired_differences_over_the_positions_of_training():
     base = np.array([[0.1, 0.2, 9.0, 9.0], [0.3, 0.4, 9.0, 9.0]])
     own = standing(base, np.full((5, 2), 0.1))
     linear = standing(base + np.array([[0.01], [0.02]]), np.full((5, 2), 0.1) * np.array([[2, 3]]))
-    found = markov_claims.comparisons({"ssd+conv": own, "linear+conv+rope": linear}, length=2)
+    found = claims.comparisons({"ssd+conv": own, "linear+conv+rope": linear}, length=2)
     np.testing.assert_allclose(found["linear_minus_ssd_with_conv"], [0.01, 0.02])
     np.testing.assert_allclose(found["faster_with_conv"], np.log([2, 3]))
     assert not any("without" in name for name in found)
@@ -47,30 +49,30 @@ def test_comparisons_are_paired_differences_over_the_positions_of_training():
 
 def test_extrapolation_is_the_last_eighth_over_that_of_training():
     excess = np.tile(np.repeat([1.0, 2.0, 5.0, 3.0], 8), (2, 1))
-    np.testing.assert_allclose(markov_claims.beyond(excess, length=16), 3 / 2)
-    np.testing.assert_allclose(markov_claims.beyond(excess, length=32), 1)
+    np.testing.assert_allclose(claims.beyond(excess, length=16), 3 / 2)
+    np.testing.assert_allclose(claims.beyond(excess, length=32), 1)
 
 
 def test_one_layer_stands_between_bayes_and_the_unigram_line():
     lines = {"bayes": 0.01, "unigram": 0.17}
     truth = {"ssd": np.array([0.01, 0.17, 0.09])}
-    found = markov_claims.one_layer({}, truth, lines)
+    found = claims.one_layer({}, truth, lines)
     np.testing.assert_allclose(found["toward_unigram_without_conv"], [0, 1, 0.5])
 
 
 def test_lines_to_the_truth_are_those_of_the_reference_table():
-    exam = exams.draw(
+    exam = evaluation.draw(
         catalogue.markov(symbols=3, alpha=1.0), jax.random.key(0), count=512, length=50
     )
     for name, expected in {"bayes": 0.0478, "unigram": 0.179}.items():
-        each = exams.excess(exam, exam.references[name], "genie")[:, 49]
+        each = evaluation.excess(exam, exam.references[name], "genie")[:, 49]
         assert abs(each.mean() - expected) < 4 * each.std(ddof=1) / 512**0.5
         np.testing.assert_allclose(markov.truth_lines(exam)[name][49], each.mean())
 
 
 def test_windows_of_a_curve_keep_a_power_law():
     n = np.arange(1024)
-    context, line = markov_figures.smooth(1.0 / np.maximum(n, 1)[None])
+    context, line = figures.smooth(1.0 / np.maximum(n, 1)[None])
     np.testing.assert_allclose(line[0], 1 / context, rtol=0.02)
     assert context[0] == 1 and context[-1] < 1024
 

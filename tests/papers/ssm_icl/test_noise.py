@@ -15,22 +15,17 @@ import feedrun
 from feedrun.config import RUN_KEYS, request
 from feedrun.errors import BadInput
 from feedrun.experiment import Result, silent_journal
-from feedrun.papers.ssm_icl import (
-    exams,
-    learners,
-    noise_figures,
-    noise_studies,
-    noise_summary,
-    noise_theory,
-    theory,
-)
-from feedrun.papers.ssm_icl.exams import Exam
+from feedrun.papers.ssm_icl import theory
+from feedrun.papers.ssm_icl.arms import evaluation, training
+from feedrun.papers.ssm_icl.arms.evaluation import Exam
+from feedrun.papers.ssm_icl.arms.results import Standing
+from feedrun.papers.ssm_icl.arms.training import Trained
 from feedrun.papers.ssm_icl.families import catalogue
 from feedrun.papers.ssm_icl.families.regression import NOISE, REGRESSORS
-from feedrun.papers.ssm_icl.learners import Trained
-from feedrun.papers.ssm_icl.noise import EXPERIMENT, Noise
-from feedrun.papers.ssm_icl.noise_studies import Floors, Studied, Study
-from feedrun.papers.ssm_icl.standings import Standing
+from feedrun.papers.ssm_icl.noise import figures as noise_figures
+from feedrun.papers.ssm_icl.noise import studies, summary, theory_layer
+from feedrun.papers.ssm_icl.noise.experiment import EXPERIMENT, Noise
+from feedrun.papers.ssm_icl.noise.studies import Floors, Studied, Study
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 
@@ -49,7 +44,7 @@ def batch_of(family, *, count, length):
     return jax.jit(partial(family.sample, count=count, length=length))(jax.random.key(0))
 
 
-def studied(name, risks, *, length=noise_summary.LATE + 1):
+def studied(name, risks, *, length=summary.LATE + 1):
     """A study whose arms {name: (R,)} have constant excess; Bayes risks 1."""
     count = 8
     family = catalogue.coloured(rho=0.5)
@@ -62,13 +57,13 @@ def studied(name, risks, *, length=noise_summary.LATE + 1):
         learner: Any = type("Learner", (), {"name": arm})()
         trained = Trained(None, 0.1, {0.1: 1.0}, np.ones((8, 2, len(excess))), np.zeros(3))
         everyone.append(Standing(learner, trained, zeros[None], excess, []))
-    study = Study(name, family, family, length, (), noise_studies.coloured)
+    study = Study(name, family, family, length, (), studies.coloured)
     return Studied(study, Exam(family, batch, references), everyone, floors)
 
 
 def test_floors_of_coloured_noise_are_those_of_the_dense_gaussian():
     batch = batch_of(catalogue.coloured(rho=0.9), count=4, length=9)
-    floors = noise_studies.coloured(batch)
+    floors = studies.coloured(batch)
     X, n = np.asarray(batch.regressors, float), 8
     gap = [theory.dense_gap(jnp.asarray(x[:n]), 0.9, noise=NOISE, prior=1 / 5) for x in X]
     np.testing.assert_allclose(floors.proper[:, n], [g.proper for g in gap], rtol=1e-4)
@@ -81,7 +76,7 @@ def test_floors_of_coloured_noise_are_those_of_the_dense_gaussian():
 
 def test_floors_of_the_control_are_ridge_s_predictive_variance():
     batch = batch_of(catalogue.autoregression(), count=3, length=12)
-    floors = noise_studies.lags(batch)
+    floors = studies.lags(batch)
     for i, F in enumerate(np.asarray(batch.regressors, float)):
         precision = F[:-1].T @ F[:-1] + np.eye(2) / 0.2**2
         expected = 1 + F[-1] @ np.linalg.solve(precision, F[-1])
@@ -90,45 +85,45 @@ def test_floors_of_the_control_are_ridge_s_predictive_variance():
 
 def test_floors_of_resting_weights_are_those_of_uncorrelated_noise():
     batch = batch_of(catalogue.coloured(rho=0.0), count=400, length=10)
-    white = noise_studies.coloured(batch)
-    still = noise_studies.weights(batch._replace(task=jnp.ones(400)))
+    white = studies.coloured(batch)
+    still = studies.weights(batch._replace(task=jnp.ones(400)))
     np.testing.assert_allclose(white.bayes, still.bayes, rtol=1e-5)
     np.testing.assert_allclose(white.bayes[:, 1:].mean(), white.proper[:, 1:].mean(), rtol=0.1)
 
 
 def test_sequences_of_a_query_are_the_family_s_and_hide_only_its_target():
     base = catalogue.coloured(rho=0.9)
-    asked = noise_theory.queries(base)
+    asked = theory_layer.queries(base)
     whole, query = (batch_of(f, count=1024, length=41) for f in (base, asked))
     np.testing.assert_allclose(query.targets[:, 0], whole.targets[:, -1], atol=1e-5)
     np.testing.assert_allclose(query.inputs[:, :-1, -1], whole.targets[:, :-1, 0], atol=1e-5)
-    np.testing.assert_allclose(noise_theory.whole(query).targets, whole.targets, atol=1e-5)
+    np.testing.assert_allclose(theory_layer.whole(query).targets, whole.targets, atol=1e-5)
     assert not query.inputs[:, -1, -1].any()
 
 
 def test_the_layer_set_by_hand_is_the_best_gradient_step():
     base = catalogue.coloured(rho=0.9)
-    family = noise_theory.queries(base)
-    learner, n = noise_theory.learner(family), 12
+    family = theory_layer.queries(base)
+    learner, n = theory_layer.learner(family), 12
     batch = batch_of(family, count=16, length=n + 1)
     gamma = n / (n + REGRESSORS + 1 + NOISE * REGRESSORS)
     P = jnp.zeros((6, 6)).at[5, 5].set(gamma)
     params = {"params": {"P": P, "Q": jnp.diag(jnp.ones(6).at[5].set(0))}}
-    found = learners.predictions(learner.arm, family, params, batch.inputs)
+    found = training.predictions(learner.arm, family, params, batch.inputs)
     np.testing.assert_allclose(found, family.estimators["lsa"](batch), atol=1e-5)
 
 
 def test_correlations_of_a_mixed_exam_are_marked_apart():
     rhos = (0.0, 0.9)
     mixed = catalogue.coloured(rho=None)
-    family = noise_studies.at_known(mixed, rhos)
+    family = studies.at_known(mixed, rhos)
     family = family._replace(estimators={"unknown": family.estimators["ridge"]})
-    exam = exams.draw(family, jax.random.key(1), count=64, length=12)
-    floors = noise_studies.coloured(exam.batch)
-    study = Study("mixed", mixed, family, 12, (), noise_studies.coloured)
+    exam = evaluation.draw(family, jax.random.key(1), count=64, length=12)
+    floors = studies.coloured(exam.batch)
+    study = Study("mixed", mixed, family, 12, (), studies.coloured)
     answers = exam.references["bayes"][None] + 0.5
     arm: Any = Standing(None, None, answers, None, [])  # type: ignore[arg-type]
-    split = noise_studies.by_rho(Studied(study, exam, [arm], floors), rhos, n=10)
+    split = studies.by_rho(Studied(study, exam, [arm], floors), rhos, n=10)
     own = np.asarray(exam.batch.task.rho)
     for g, rho in enumerate(rhos):
         expected = floors.bayes[np.abs(own - rho) < 1e-4, 10].mean()
@@ -141,18 +136,18 @@ def test_a_separation_is_a_paired_difference_of_differences():
     coloured = studied("coloured", {"ssd+conv": [0.1, 0.2, 0.3], "softmax+rope": [0.4, 0.6, 0.8]})
     placebo = studied("placebo", {"ssd+conv": [0.1, 0.1, 0.1], "softmax+rope": [0.2, 0.2, 0.2]})
     named = {"coloured": coloured, "placebo": placebo}
-    found = noise_summary.separations(named)
+    found = summary.separations(named)
     np.testing.assert_allclose(found["separation/softmax+rope"], [0.2, 0.3, 0.4])
-    gap = noise_summary.gaps(coloured)["coloured/gap/softmax+rope_minus_ssd+conv"]
+    gap = summary.gaps(coloured)["coloured/gap/softmax+rope_minus_ssd+conv"]
     np.testing.assert_allclose(gap, [0.3, 0.4, 0.5])
-    assert noise_summary.separations({"coloured": coloured}) == {}
+    assert summary.separations({"coloured": coloured}) == {}
 
 
 def test_only_transformers_are_separated_and_tested():
     arms = {"ssd+conv": [0.1, 0.2, 0.3], "s4d+conv": [0.4, 0.6, 0.9]}
     named = {name: studied(name, arms) for name in ("coloured", "placebo", "control")}
-    assert noise_summary.separations(named) == {}
-    assert noise_summary.significance(named) == {}
+    assert summary.separations(named) == {}
+    assert summary.significance(named) == {}
 
 
 def test_p_of_the_control_is_a_paired_t_test():
@@ -161,21 +156,21 @@ def test_p_of_the_control_is_a_paired_t_test():
     t = d.mean() / (d.std(ddof=1) / 3**0.5)
     # Student's t with two degrees of freedom has this distribution function.
     expected = 1 - t / np.sqrt(2 + t**2)
-    assert noise_summary.significance(named)["control/p"] == pytest.approx(expected)
+    assert summary.significance(named)["control/p"] == pytest.approx(expected)
 
 
 def test_rise_is_the_risk_of_a_long_context_less_that_of_a_short_one():
     one = studied("drifting_0.99", {"ssd+conv": [0.1, 0.2, 0.3]})
-    one.everyone[0].excess[:, noise_summary.LATE] += 0.05
-    found = noise_summary.marks(one)
+    one.everyone[0].excess[:, summary.LATE] += 0.05
+    found = summary.marks(one)
     np.testing.assert_allclose(found["drifting_0.99/ssd+conv/rise"], 0.05)
     np.testing.assert_allclose(found["drifting_0.99/ssd+conv/risk_40"], [1.1, 1.2, 1.3])
 
 
 def test_rates_at_an_edge_of_their_grid_are_named(monkeypatch):
-    monkeypatch.setattr(noise_summary.standings, "notes", lambda arms: {"gru": {"rate": 0.1}})
+    monkeypatch.setattr(summary.results, "notes", lambda arms: {"gru": {"rate": 0.1}})
     one = studied("placebo", {})
-    named = partial(noise_summary.notes, [one], metrics=["placebo/gru/risk_40", "control/p"])
+    named = partial(summary.notes, [one], metrics=["placebo/gru/risk_40", "control/p"])
     assert named([0.1, 0.2, 0.3])["rates_at_edge"] == ["placebo/gru"]
     assert named([0.05, 0.1, 0.3])["rates_at_edge"] == []
     assert named([0.1])["chance"] == {"placebo/gru/risk_40": 1.25}
@@ -224,7 +219,7 @@ def test_figures_of_what_was_left_out_are_left_out():
     lines = {name: np.ones((8, 12, 1)) for name in ("ar4", "zero")}
     exam = one.exam._replace(references={**one.exam.references, **lines})
     one = one._replace(exam=exam)
-    arrays = noise_summary.arrays([one], rhos=(0.0,), every=2) | {"length": np.array(12)}
+    arrays = summary.arrays([one], rhos=(0.0,), every=2) | {"length": np.array(12)}
     figures = noise_figures.all_figures(Result({}, arrays))
     assert set(figures) == {"control", "training"}
     for figure in figures.values():

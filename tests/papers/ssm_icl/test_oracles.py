@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from feedrun.maths import kalman, kalman_lanes
-from feedrun.papers.ssm_icl import checks_exact
 from feedrun.papers.ssm_icl.families import linear_gaussian, regression
 from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 from feedrun.papers.ssm_icl.families import regression_oracles as exact
 from feedrun.papers.ssm_icl.families.regression import NOISE
+from feedrun.papers.ssm_icl.oracles import exact as checks_exact
 
 pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
 

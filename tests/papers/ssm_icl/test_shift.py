@@ -14,10 +14,11 @@ from pydantic import ValidationError
 
 import feedrun
 from feedrun.experiment import judge, silent_journal
-from feedrun.papers.ssm_icl import shift, shifts
+from feedrun.papers.ssm_icl.arms.results import Standing
 from feedrun.papers.ssm_icl.families import catalogue, scores
-from feedrun.papers.ssm_icl.shift import EXPERIMENT, Shifted
-from feedrun.papers.ssm_icl.standings import Standing
+from feedrun.papers.ssm_icl.shift import experiment as shift
+from feedrun.papers.ssm_icl.shift import shifted_families
+from feedrun.papers.ssm_icl.shift.experiment import EXPERIMENT, Shifted
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 NOBODY: Any = None  # what the function under test does not look at
@@ -28,8 +29,10 @@ COUNT, LENGTH = 512, 16
 def families():
     trained_key, shift_key = jax.random.split(jax.random.key(0))
     lg4 = catalogue.lg4(trained_key, bank=256)
-    linear = shifts.linear_shifts(lg4, shift_key, shifts.SHIFTS, bank=256)
-    return linear | {"rougher": shifts.coloured_shifts(shifts.SHIFTS)["rougher"]}
+    linear = shifted_families.linear_shifts(lg4, shift_key, shifted_families.SHIFTS, bank=256)
+    return linear | {
+        "rougher": shifted_families.coloured_shifts(shifted_families.SHIFTS)["rougher"]
+    }
 
 
 def sizes(scale=None):
@@ -102,7 +105,9 @@ def test_believing_in_the_training_correlation_is_its_bayes_predictor_there():
     assert trained.bayes is not None
     batch = sampled(trained, 5, count=3, length=9)
     lying = batch._replace(task=batch.task._replace(rho=jnp.full(3, 0.99)))
-    believing = shifts.coloured_shifts(shifts.SHIFTS)["rougher"].estimators["prior"]
+    believing = shifted_families.coloured_shifts(shifted_families.SHIFTS)["rougher"].estimators[
+        "prior"
+    ]
     np.testing.assert_allclose(jax.jit(believing)(lying), jax.jit(trained.bayes)(batch), rtol=1e-6)
 
 
@@ -129,7 +134,7 @@ def test_a_context_longer_than_the_sequence_is_one_clear_error():
 
 @pytest.mark.slow
 def test_a_smoke_run_measures_every_claim_and_draws():
-    cfg = sizes("smoke") | {"shifts": list(shifts.SHIFTS)}
+    cfg = sizes("smoke") | {"shifts": list(shifted_families.SHIFTS)}
     result = EXPERIMENT.run(Shifted(**cfg), jax.random.key(0), silent_journal())
     assert all(np.isfinite(value).all() for value in result.summary.values())
     verdicts = {claim.name: judge(claim, result.summary).verdict for claim in EXPERIMENT.claims}

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from feedrun.experiment import judge, silent_journal
-from feedrun.papers.ssm_icl import exams, families, learners, standings, trained_figures
+from feedrun.papers.ssm_icl import families
+from feedrun.papers.ssm_icl.arms import evaluation, figures, results, training
 from feedrun.papers.ssm_icl.families import catalogue
 
 LENGTH, STEPS, EVERY = 10, 40, 10
-NETWORK = learners.Network(width=8, inner=16, layers=1, heads=2, states=4, chunk=5)
-TRAINING = learners.Training(
+NETWORK = training.Network(width=8, inner=16, layers=1, heads=2, states=4, chunk=5)
+TRAINING = training.Training(
     steps=STEPS, trial_steps=20, log_every=EVERY, batch=8, rates=[1e-2] * 3, seeds=3, valid=16
 )
 
@@ -18,20 +19,20 @@ TRAINING = learners.Training(
 @pytest.fixture(scope="module")
 def exam():
     family = catalogue.autoregression()
-    return exams.draw(family, jax.random.key(1), count=40, length=LENGTH, only=("ar4", "zero"))
+    return evaluation.draw(family, jax.random.key(1), count=40, length=LENGTH, only=("ar4", "zero"))
 
 
 @pytest.fixture(scope="module")
 def everyone(exam):
     """A trained GRU, and its results under another arm's name."""
     keys = families.keys(jax.random.key(0))
-    valid = exams.draw(exam.family, keys.tune, count=TRAINING.valid, length=LENGTH, only=())
+    valid = evaluation.draw(exam.family, keys.tune, count=TRAINING.valid, length=LENGTH, only=())
     gru, other = (
-        learners.learner(name, exam.family, NETWORK, length=LENGTH) for name in ("gru", "ssd+conv")
+        training.learner(name, exam.family, NETWORK, length=LENGTH) for name in ("gru", "ssd+conv")
     )
     sizes = {"length": LENGTH, "over": "bayes"}
-    trained = learners.fitted(gru, keys, TRAINING, valid, silent_journal(), **sizes)
-    one = standings.stand(gru, trained, exam, over="bayes")
+    trained = training.fitted(gru, keys, TRAINING, valid, silent_journal(), **sizes)
+    one = results.stand(gru, trained, exam, over="bayes")
     return [one, one._replace(learner=other)]
 
 
@@ -39,41 +40,41 @@ def test_excess_is_the_mean_over_sequences_of_each_seed(exam, everyone):
     one = everyone[0]
     distance = (one.answers - exam.references["bayes"]) ** 2
     np.testing.assert_allclose(one.excess, distance[..., 0].mean(axis=1), rtol=1e-5)
-    own = standings.summary(one, [3])
+    own = results.summary(one, [3])
     np.testing.assert_allclose(own["gru/excess_3"], one.excess[:, 3])
     np.testing.assert_allclose(own["gru/excess"], one.excess.mean(axis=1))
     assert len(own["gru/slope"]) == TRAINING.seeds
 
 
 def test_leak_claims_hold_for_honest_arms_and_fail_for_one_that_saw_the_targets(exam, everyone):
-    honest = standings.leak_summary(everyone)
-    assert [judge(claim, honest).verdict for claim in standings.LEAKS] == ["holds"] * 2
+    honest = results.leak_summary(everyone)
+    assert [judge(claim, honest).verdict for claim in results.LEAKS] == ["holds"] * 2
     seen = np.broadcast_to(np.asarray(exam.batch.targets), everyone[0].answers.shape)
-    cheat = everyone[0]._replace(leaks=exams.leaks(exam, seen))
-    summary = standings.leak_summary([*everyone, cheat])
-    assert [judge(claim, summary).verdict for claim in standings.LEAKS] == ["fails"] * 2
+    cheat = everyone[0]._replace(leaks=evaluation.leaks(exam, seen))
+    summary = results.leak_summary([*everyone, cheat])
+    assert [judge(claim, summary).verdict for claim in results.LEAKS] == ["fails"] * 2
 
 
 def test_notes_say_what_an_arm_costs_and_how_its_rate_was_found(everyone):
-    notes = standings.notes(everyone)
+    notes = results.notes(everyone)
     assert list(notes) == ["gru", "ssd+conv"]
     assert notes["gru"]["rate"] == 1e-2 and notes["gru"]["parameters"] > 0
     assert notes["gru"]["state"] < notes["ssd+conv"]["state"]
 
 
 def test_figures_show_every_arm_and_line(exam, everyone):
-    arrays = standings.arrays(everyone, exam, over="bayes", every=EVERY)
+    arrays = results.arrays(everyone, exam, over="bayes", every=EVERY)
     assert arrays["steps"].tolist() == [10, 20, 30, 40]
     assert {name for name in arrays if name.startswith("line_")} == {"line_ar4", "line_zero"}
-    by_step = trained_figures.by_step(arrays, "excess")
-    by_context = trained_figures.by_context(arrays, {"ar4": "ridge on 4 lags"}, "excess")
+    by_step = figures.by_step(arrays, "excess")
+    by_context = figures.by_context(arrays, {"ar4": "ridge on 4 lags"}, "excess")
     named = [text.get_text() for text in by_context.legends[0].get_texts()]
     assert named == ["GRU", "selective SSM + conv", "ridge on 4 lags"]
     assert len(by_step.axes[0].lines) == 2
 
 
 def test_a_line_is_dashed_without_a_short_convolution():
-    with_conv, without = (trained_figures.look(name) for name in ("ssd+conv", "ssd"))
+    with_conv, without = (figures.look(name) for name in ("ssd+conv", "ssd"))
     assert with_conv["color"] == without["color"] and with_conv["linestyle"] == "-"
     assert without["linestyle"] == "--"
-    assert trained_figures.title("softmax+conv+rope") == "softmax + conv + RoPE"
+    assert figures.title("softmax+conv+rope") == "softmax + conv + RoPE"

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from feedrun.papers.ssm_icl import checks_exact, checks_regression, theory
+from feedrun.papers.ssm_icl import theory
 from feedrun.papers.ssm_icl.families import catalogue, linear_gaussian, scores
 from feedrun.papers.ssm_icl.families import evaluation as ev
+from feedrun.papers.ssm_icl.oracles import exact, regression
 
 D, NOISE, PRIOR = 5, 0.25, 0.2
 
@@ -70,7 +71,7 @@ def test_gap_identity_holds_for_every_design(rho):
 
 
 def test_proper_risks_do_not_depend_on_rho_on_average_and_ridge_is_best_at_rho_zero():
-    found = checks_regression.invariance(jax.random.key(2), designs=400, n=15)
+    found = regression.invariance(jax.random.key(2), designs=400, n=15)
     assert found["rho_invariance_z"] < 3.5
     X = jax.random.normal(jax.random.key(3), (30, 15, D))
     white = jax.vmap(lambda X: theory.proper_risks(X, 0.0, noise=NOISE, prior=PRIOR))(X)
@@ -89,12 +90,12 @@ def test_autocovariances_are_those_of_trajectories():
 
 
 def test_riccati_and_order_blind_tables_are_met():
-    assert checks_exact.riccati_error() < 1e-6
-    assert checks_exact.order_blind_error() < 1e-3  # three digits
+    assert exact.riccati_error() < 1e-6
+    assert exact.order_blind_error() < 1e-3  # three digits
 
 
 def test_hand_built_cell_is_the_steady_filter_in_float32():
-    assert float(checks_exact.cell_error(jax.random.key(6))["cell_error"]) < 1e-6
+    assert float(exact.cell_error(jax.random.key(6))["cell_error"]) < 1e-6
 
 
 def test_cell_of_the_reference_example():

@@ -1,0 +1,143 @@
+"""Which ingredient buys the advantage, selectivity or the short convolution?
+
+Paper: 2602.17744, which credits selectivity.
+Command: feedrun experiment=icl_ablation; the whole matrix: feedrun sweep=icl_ablation_matrix
+(minutes: see the yaml).
+What should come out: at an equal budget, the excess of every transition with and without the
+convolution, and how much of it each ingredient takes away.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+import jax
+import numpy as np
+from pydantic import Field
+
+from feedrun.choices import one_of
+from feedrun.experiment import Experiment, Journal, Result
+from feedrun.papers.ssm_icl import families
+from feedrun.papers.ssm_icl.ablation import contrasts, figures
+from feedrun.papers.ssm_icl.arms import evaluation, results, training
+from feedrun.papers.ssm_icl.arms.config import Placed
+from feedrun.papers.ssm_icl.arms.names import Names
+from feedrun.papers.ssm_icl.arms.results import Standing
+from feedrun.papers.ssm_icl.families import catalogue
+from feedrun.threads import in_threads
+
+
+class Setting(NamedTuple):
+    """A family by its word in the config.
+
+    build(cfg, library_key) -> Family; over: the reference of its excess, exact for the family;
+    only: estimators that are drawn beside.
+    """
+
+    build: Callable[[Any, Any], families.Family]
+    over: str
+    only: tuple[str, ...]
+
+
+SETTINGS = {
+    "lg4": Setting(
+        lambda cfg, library_key: catalogue.lg4(library_key, bank=cfg.bank), "genie", ("ar4", "zero")
+    ),
+    "coloured_lag": Setting(
+        lambda cfg, _: catalogue.coloured(rho=cfg.rho, tokens="lag"),
+        "bayes",
+        ("arx_ridge", "ridge", "zero"),
+    ),
+    "coloured_shift": Setting(
+        lambda cfg, _: catalogue.coloured(rho=cfg.rho, tokens="shift"),
+        "bayes",
+        ("arx_ridge", "ridge", "zero"),
+    ),
+}
+"""On LG4 the excess is over the genie, as Bayes is only bracketed."""
+
+
+class Ablation(Placed):
+    """Settings of icl_ablation; effects are of the last of `at`."""
+
+    family: Annotated[str, one_of(SETTINGS, "family")]
+    arms: Names
+    rho: Annotated[float, Field(gt=-1, lt=1)]
+
+
+def run(cfg: Ablation, key: jax.Array, journal: Journal) -> Result:
+    """Train every arm on the same data, let all sit one exam, compare them seed by seed."""
+    keys, setting = families.keys(key), SETTINGS[cfg.family]
+    family = setting.build(cfg, keys.library)
+    valid = evaluation.draw(family, keys.tune, count=cfg.training.valid, length=cfg.length, only=())
+    exam = evaluation.draw(
+        family, keys.test, count=cfg.sequences, length=cfg.length, only=setting.only
+    )
+
+    def stood(name: str, journal: Journal) -> Standing:
+        arm = training.learner(name, family, cfg.network, length=cfg.length)
+        trained = training.fitted(
+            arm, keys, cfg.training, valid, journal, length=cfg.length, over=setting.over
+        )
+        return results.stand(arm, trained, exam, over=setting.over)
+
+    everyone = in_threads(stood, cfg.arms, journal)
+    for done, one in enumerate(everyone):
+        journal.log(done + 1, results.summary(one, cfg.at))
+    return Result(
+        summary(cfg, everyone),
+        arrays(cfg, everyone, exam),
+        notes(cfg, everyone, exam),
+    )
+
+
+def cells(everyone: list[Standing], last: int) -> dict[str, np.ndarray]:
+    """The gap matrix: arm -> excess (R,) after `last` observations."""
+    return {one.learner.name: one.excess[:, last] for one in everyone}
+
+
+def summary(cfg: Ablation, everyone: list[Standing]) -> dict[str, Any]:
+    """Excess and slope of every arm, effects of the ingredients, leaks.
+
+    A run of one arm (a cell of a sweep) also has its metrics without the arm's name.
+    """
+    found: dict[str, Any] = {}
+    for one in everyone:
+        found |= results.summary(one, cfg.at)
+    if len(everyone) == 1:
+        prefix = f"{cfg.arms[0]}/"
+        found |= {name.removeprefix(prefix): value for name, value in found.items()}
+    found |= contrasts.effects(cells(everyone, cfg.at[-1]))
+    return found | results.leak_summary(everyone)
+
+
+def arrays(cfg: Ablation, everyone: list[Standing], exam: evaluation.Exam) -> dict[str, Any]:
+    """What the figures are drawn from; `mark` tells exams apart, for pairing over runs."""
+    over, every = SETTINGS[cfg.family].over, cfg.training.log_every
+    return results.arrays(everyone, exam, over=over, every=every) | {
+        "family": np.array(cfg.family),
+        "last": np.array(cfg.at[-1]),
+        "mark": np.asarray(exam.batch.targets).sum(dtype=float),
+    }
+
+
+def notes(cfg: Ablation, everyone: list[Standing], exam: evaluation.Exam) -> dict[str, Any]:
+    """Costs and rates; arms whose rate is the grid's least or greatest; what guessing 0 gives."""
+    setting, noted = SETTINGS[cfg.family], results.notes(everyone)
+    zero = evaluation.excess(exam, exam.references["zero"], setting.over).mean(axis=0)
+    names = [*cfg.arms, *([""] if len(everyone) == 1 else [])]
+    return {
+        **noted,
+        "rate_at_an_edge": results.at_an_edge(noted, cfg.training.rates),
+        "chance": {
+            f"{name}/excess_{n}".removeprefix("/"): float(zero[n]) for name in names for n in cfg.at
+        },
+    }
+
+
+EXPERIMENT = Experiment(
+    config=Ablation,
+    run=run,
+    claims=contrasts.CLAIMS,
+    figures=figures.one_run,
+    reduce=figures.by_family,
+)

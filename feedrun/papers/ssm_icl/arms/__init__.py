@@ -1,0 +1,1 @@
+"""Arms of a comparison: trained on a family, evaluated against its oracles."""

@@ -8,11 +8,12 @@ import jax
 import numpy as np
 
 from feedrun.maths import square_features
-from feedrun.papers.slay import attends, theory
+from feedrun.papers.slay import theory
+from feedrun.papers.slay.attention import mechanisms
 from scripts.bench.case import Contestant
 
 HEADS = 8
-SIZES = attends.CONFIGURATIONS["table"]
+SIZES = mechanisms.CONFIGURATIONS["table"]
 NAMES = ("slay", "hybrid", "square", "window_square", "yat_blocked")
 CHECKED = 32
 """Queries of which the outputs are checked."""
@@ -46,7 +47,7 @@ def layer(seed: int, *, length: int, dimension: int) -> Layer:
     out = jax.random.normal(out_key, (HEADS, dimension, width)) / width**0.5
     keys = jax.random.split(draw_key, HEADS)
     draws = {
-        name: jax.vmap(lambda key, name=name: attends.ATTENDS[name](key, dimension, SIZES))(keys)
+        name: jax.vmap(lambda key, name=name: mechanisms.ATTENDS[name](key, dimension, SIZES))(keys)
         for name in NAMES
     }
     return Layer(x, qkv, out, draws, towards, weights)
@@ -83,7 +84,7 @@ def _outputs(p: Layer, output: dict[str, Any], x: Any, rows: Any) -> Any:
         if output["kernel"] == "favor":
             K, delta = _favor(np.asarray(output["projection"], float), q[rows], k)
         else:
-            K, delta = _kernel(p, output["kernel"], head, q[rows], k, rows), attends.DELTA
+            K, delta = _kernel(p, output["kernel"], head, q[rows], k, rows), mechanisms.DELTA
         weights = np.where(past, K, 0)
         y += weights @ v / (weights.sum(1, keepdims=True) + delta) @ out[head]
     return y

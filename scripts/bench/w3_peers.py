@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from feedrun.papers.slay import attends
+from feedrun.papers.slay.attention import mechanisms
 from scripts.bench.case import Contestant
 from scripts.bench.w3_layer import SIZES, Layer, slay_draws
 
@@ -94,7 +94,7 @@ def _published(p: Layer, gradient: bool = False) -> Call:
             above, below = near @ values, near.sum(-1, keepdim=True)
             if start:
                 above, below = above + phi_q @ state, below + phi_q @ total
-            outs.append(above.sum(1) / (below.sum(1) + attends.DELTA))
+            outs.append(above.sum(1) / (below.sum(1) + mechanisms.DELTA))
             state = state + phi_k.transpose(-1, -2) @ values
             total = total + phi_k.sum(2)[..., None]
         return torch.cat(outs, 1)[None]
@@ -114,7 +114,7 @@ def _summed(p: Layer, gradient: bool = False) -> Call:
         states = torch.cumsum(phi_k[..., None] * v[0, :, :, None], 1)
         above = torch.einsum("htm,htmd->htd", phi_q, states)
         below = (phi_q * torch.cumsum(phi_k, 1)).sum(-1, keepdim=True)
-        return (above / (below + attends.DELTA))[None]
+        return (above / (below + mechanisms.DELTA))[None]
 
     call = _layer(p, mix, gradient=gradient)
     return lambda: {"kernel": "slay"} | call()

@@ -10,7 +10,7 @@ import pytest
 from feedrun.maths.attention import softmax_attention
 from feedrun.models.both_ways import Recurrence
 from feedrun.models.classifier import Sizes, classifier
-from feedrun.papers.slay.attends import ATTENDS, CONFIGURATIONS
+from feedrun.papers.slay.attention.mechanisms import ATTENDS, CONFIGURATIONS
 
 SLOW = pytest.mark.slow
 SIZES = Sizes(

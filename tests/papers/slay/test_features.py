@@ -9,7 +9,8 @@ import pytest
 
 from feedrun.maths import sphere
 from feedrun.maths import square_features as square
-from feedrun.papers.slay import features, theory
+from feedrun.papers.slay import theory
+from feedrun.papers.slay.attention import features
 
 D, EPS = 6, 1e-3
 SIZES = {"nodes": 2, "prf": 3, "eps": EPS}

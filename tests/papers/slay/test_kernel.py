@@ -11,9 +11,9 @@ from pydantic import ValidationError
 import feedrun
 from feedrun import published
 from feedrun.experiment import judge, silent_journal
-from feedrun.papers.slay import ablation, identities
-from feedrun.papers.slay.kernel import EXPERIMENT, outputs, table_rows
-from feedrun.papers.slay.kernel_settings import KernelConfig
+from feedrun.papers.slay.kernel import ablation, identities
+from feedrun.papers.slay.kernel.config import KernelConfig
+from feedrun.papers.slay.kernel.experiment import EXPERIMENT, outputs, table_rows
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 EXACT = (

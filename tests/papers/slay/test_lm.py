@@ -14,9 +14,12 @@ import feedrun
 from feedrun.experiment import silent_journal
 from feedrun.maths.attention import softmax_attention
 from feedrun.models import mixing
-from feedrun.papers.slay import compared, decoding, lm, lm_cost, reading
-from feedrun.papers.slay.attends import DELTA, windows
-from feedrun.papers.slay.compared import Mechanism
+from feedrun.papers.slay.attention.mechanisms import DELTA, windows
+from feedrun.papers.slay.decoders import generate, training
+from feedrun.papers.slay.decoders.training import Mechanism
+from feedrun.papers.slay.lm import cost
+from feedrun.papers.slay.lm import experiment as lm
+from feedrun.papers.slay.lm import windows as reading
 from feedrun.tasks import docstrings
 
 pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
@@ -101,8 +104,8 @@ def test_ngrams_reach_the_entropies_of_a_chain():
 
 def test_test_loss_is_the_mean_over_windows_that_do_not_overlap():
     decoder = mixing.standard(**NET)
-    draw = compared.drawing(Mechanism(attend="softmax", **BUDGET), layers=2, heads=2, dimension=4)
-    params = compared.starts(jax.random.split(jax.random.key(0), 2), decoder, draw)
+    draw = training.drawing(Mechanism(attend="softmax", **BUDGET), layers=2, heads=2, dimension=4)
+    params = training.starts(jax.random.split(jax.random.key(0), 2), decoder, draw)
     data, loss = text(2, 16 * 24 + 1), reading.NextByte(decoder)
     found = reading.nats(loss, params, data, context=24, most=1000)
     for r in range(2):
@@ -110,7 +113,7 @@ def test_test_loss_is_the_mean_over_windows_that_do_not_overlap():
         expected = []
         for i in range(16):
             window = jnp.asarray(data[24 * i : 24 * i + 25], int)
-            logits = jax.nn.log_softmax(compared.logits(decoder, one, window[:-1]))
+            logits = jax.nn.log_softmax(training.logits(decoder, one, window[:-1]))
             expected += [-logits[t, window[t + 1]] for t in range(24)]
         assert found[r] == pytest.approx(float(np.mean(expected)), rel=1e-5)
     with pytest.raises(ValueError, match="fewer than 16 windows of 24"):
@@ -122,50 +125,50 @@ def test_test_loss_is_the_mean_over_windows_that_do_not_overlap():
 def test_text_from_the_state_is_the_text_of_the_parallel_form(name, temperature):
     mechanism = Mechanism(attend=name, **BUDGET)
     parallel = mixing.standard(**NET)
-    streaming = mixing.standard(**NET, mix=decoding.recurrent(DELTA))
-    draw = compared.drawing(mechanism, layers=2, heads=2, dimension=4)
-    params = compared.starts(jax.random.split(jax.random.key(4), 1), parallel, draw)
+    streaming = mixing.standard(**NET, mix=generate.recurrent(DELTA))
+    draw = training.drawing(mechanism, layers=2, heads=2, dimension=4)
+    params = training.starts(jax.random.split(jax.random.key(4), 1), parallel, draw)
     # In float64 and far from the start, so that no two bytes are nearly as likely.
     params = jax.tree.map(lambda x: 3 * x[0].astype(float), params["net"]), params["drawn"]
     net, drawn = params[0], jax.tree.map(lambda x: x[0].astype(float), params[1])
-    kernels = decoding.kernel_of(drawn)
+    kernels = generate.kernel_of(drawn)
     sizing = {"chunk": 4, "window": windows(name, mechanism.sizes)}
-    memory = decoding.empty(kernels, layers=2, heads=2, dimension=4, **sizing)
+    memory = generate.empty(kernels, layers=2, heads=2, dimension=4, **sizing)
     prompt = jnp.asarray([80, 97, 114])
     options: Any = {"length": 24}
     given = (jax.random.key(5), temperature)
-    said = decoding.stream(*given, net, memory, prompt, decoder=streaming, **options)
+    said = generate.stream(*given, net, memory, prompt, decoder=streaming, **options)
     given = (jax.random.key(5), temperature)
-    again = decoding.rerun(*given, net, drawn, prompt, decoder=parallel, **options)
+    again = generate.rerun(*given, net, drawn, prompt, decoder=parallel, **options)
     np.testing.assert_array_equal(said, again)
     assert said[:3].tolist() == [80, 97, 114] and len(set(said[3:].tolist())) > 2
 
 
 def test_softmax_has_no_state_of_fixed_size():
     with pytest.raises(ValueError, match="only attention by a kernel"):
-        decoding.kernel_of(jax.tree_util.Partial(softmax_attention))
+        generate.kernel_of(jax.tree_util.Partial(softmax_attention))
 
 
 def test_decoder_logits_ignore_the_future_and_start_anywhere():
     decoder = mixing.standard(**NET)
-    draw = compared.drawing(Mechanism(attend="slay", **BUDGET), layers=2, heads=2, dimension=4)
-    params = compared.starts(jax.random.split(jax.random.key(0), 1), decoder, draw)
+    draw = training.drawing(Mechanism(attend="slay", **BUDGET), layers=2, heads=2, dimension=4)
+    params = training.starts(jax.random.split(jax.random.key(0), 1), decoder, draw)
     one = jax.tree.map(lambda leaf: leaf[0], params)
     tokens = jnp.arange(40, 52)
-    whole = compared.logits(decoder, one, tokens)
-    np.testing.assert_array_equal(whole[:7], compared.logits(decoder, one, tokens.at[7].set(0))[:7])
-    np.testing.assert_allclose(whole[:5], compared.logits(decoder, one, tokens[:5]), atol=1e-5)
+    whole = training.logits(decoder, one, tokens)
+    np.testing.assert_array_equal(whole[:7], training.logits(decoder, one, tokens.at[7].set(0))[:7])
+    np.testing.assert_allclose(whole[:5], training.logits(decoder, one, tokens[:5]), atol=1e-5)
     moved = decoder.apply(one["net"], one["drawn"], tokens[:1], 3)[0]
     assert jnp.abs(moved - whole[:1]).max() > 1e-3
     with pytest.raises(ValueError, match="got 25 tokens, the model has 24 positions"):
-        compared.logits(decoder, one, jnp.zeros(25, int))
+        training.logits(decoder, one, jnp.zeros(25, int))
 
 
 def whole(mechanism, **options):
     """(loss(params, windows) under jit, params in float32, windows) of a small decoder."""
     decoder = mixing.standard(**NET, **options)
-    draw = compared.drawing(Mechanism(attend=mechanism, **BUDGET), layers=2, heads=2, dimension=4)
-    params = compared.starts(jax.random.split(jax.random.key(0), 1), decoder, draw)
+    draw = training.drawing(Mechanism(attend=mechanism, **BUDGET), layers=2, heads=2, dimension=4)
+    params = training.starts(jax.random.split(jax.random.key(0), 1), decoder, draw)
     params = jax.tree.map(lambda leaf: leaf[0].astype(jnp.float32), params)
     windows = jnp.asarray(text(3)[:100].reshape(4, 25), jnp.int32)
     return reading.NextByte(decoder).losses, params, windows
@@ -201,13 +204,13 @@ def test_weights_that_tokens_are_multiplied_with_are_those_of_matrices():
     net = whole("softmax")[1]["net"]
     stacked = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), net)
     blocks, logits = 2 * (3 + 1 + 4 + 4) * 8**2, 8 * 256
-    assert lm_cost.peak_share(stacked, 10.0, 1e6) == pytest.approx(60 * (blocks + logits) / 1e6)
+    assert cost.peak_share(stacked, 10.0, 1e6) == pytest.approx(60 * (blocks + logits) / 1e6)
 
 
 def test_speed_is_the_median_over_rows():
-    rows = [lm_cost.Row(t, {}) for t in (0.0, 9.0, 11.0, 13.0)]
-    assert lm_cost.tokens_per_second(rows, tokens=100) == 50
-    assert lm_cost.tokens_per_second(rows[:1], tokens=100) is None
+    rows = [cost.Row(t, {}) for t in (0.0, 9.0, 11.0, 13.0)]
+    assert cost.tokens_per_second(rows, tokens=100) == 50
+    assert cost.tokens_per_second(rows[:1], tokens=100) is None
 
 
 def test_sizes_of_decoders_that_do_not_fit_are_refused():

@@ -16,9 +16,11 @@ import feedrun
 from feedrun import train
 from feedrun.experiment import judge, silent_journal
 from feedrun.models import classifier as models
-from feedrun.papers.slay import lra, lra_config, lra_cost, lra_figures, lra_mixing
-from feedrun.papers.slay import lra_training as training
-from feedrun.papers.slay.lra_claims import CLAIMS, PAIRS
+from feedrun.papers.slay.lra import config as lra_config
+from feedrun.papers.slay.lra import cost, mixing, training
+from feedrun.papers.slay.lra import experiment as lra
+from feedrun.papers.slay.lra import figures as lra_figures
+from feedrun.papers.slay.lra.claims import CLAIMS, PAIRS
 from feedrun.tasks.sequences import Sequences, buckets
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
@@ -60,7 +62,7 @@ def program(name="uniform", steps=60, drop=0.0):
     sizes = models.Sizes(
         3, 2, T, layers=1, width=8, qkv=8, heads=2, hidden=8, pool="mean", drop=drop
     )
-    draw, _ = lra_mixing.mechanism(name, 4, chunk=4, pairs=False, longest=T)
+    draw, _ = mixing.mechanism(name, 4, chunk=4, pairs=False, longest=T)
     model = models.classifier(sizes, draw, pairs=False)
     how = {"steps": steps, "batch": BATCH, "warmup": 5, "decay": 0.01}
     return training.program(model, splits()[0].widths, **how, drop=drop > 0)
@@ -201,22 +203,22 @@ def test_dropout_is_drawn_anew_for_every_sequence_and_step():
      ("elu", 8), ("cosformer", 16), ("uniform", 1), ("softmax", None), ("yat", None)],
 )  # fmt: skip
 def test_features_of_a_head_of_dimension_8(name, expected):
-    _, sizes = lra_mixing.mechanism(name, 8, chunk=4, pairs=False, longest=T)
-    assert lra_cost.features(name, 8, sizes) == expected
+    _, sizes = mixing.mechanism(name, 8, chunk=4, pairs=False, longest=T)
+    assert cost.features(name, 8, sizes) == expected
 
 
 def test_performer_gets_as_many_features_as_each_slay():
     def sizes(name):
-        return lra_mixing.mechanism(name, 8, chunk=4, pairs=True, longest=T)[1]
+        return mixing.mechanism(name, 8, chunk=4, pairs=True, longest=T)[1]
 
     assert sizes("favor_relu").features == 2 * 16 * 8
     assert sizes("slay_class").features == 1 * 8 * 64
-    assert [sizes(n).chunk for n in ("window_square", "slay")] == [4, lra_mixing.CHUNK]
+    assert [sizes(n).chunk for n in ("window_square", "slay")] == [4, mixing.CHUNK]
 
 
 def test_cost_counts_tokens_without_padding_and_the_weights_that_multiply():
     params = jax.jit(program().model.init)(jax.random.key(0))
-    found = lra_cost.cost(program(), params, splits()[0], batch=BATCH, peak=1e9, rounds=1)
+    found = cost.cost(program(), params, splits()[0], batch=BATCH, peak=1e9, rounds=1)
     lengths = splits()[0].data.lengths
     tokens = lengths[:BATCH].sum() + lengths[256 : 256 + BATCH].sum()
     assert found.tokens_per_second * 2 * found.seconds_per_step == pytest.approx(tokens)
@@ -356,5 +358,5 @@ def test_a_run_of_one_attention_has_the_plain_names_that_the_table_shows():
     named = yaml.safe_load((CONFIGS / "sweep/slay_lra_table.yaml").read_text())
     assert set(named["table"]["show"]) - {"features"} <= set(found.summary)
     assert found.summary["accuracy"] == found.summary["ssd/accuracy"]
-    assert found.summary["state"] == lra_mixing.remembered(cfg, "ssd")[1]
+    assert found.summary["state"] == mixing.remembered(cfg, "ssd")[1]
     assert set(lra_figures.one_run(found)) == {"accuracy", "curves", "cost", "budget"}

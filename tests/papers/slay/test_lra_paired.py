@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from feedrun.experiment import estimate
-from feedrun.papers.slay import lra_figures, lra_paired
-from feedrun.papers.slay.lra_paired import AVERAGE, differences
+from feedrun.papers.slay.lra import figures, paired
+from feedrun.papers.slay.lra.paired import AVERAGE, differences
 
 
 def run(accuracy, majority=0.1):
@@ -53,7 +53,7 @@ def test_ours_may_be_a_mechanism_that_has_a_pair_already(table):
 
 
 def test_the_figure_says_the_average_in_numbers(table):
-    fig = lra_paired.figure(table, lra_figures.TASKS, ours="window_square")
+    fig = paired.figure(table, figures.TASKS, ours="window_square")
     fig.canvas.draw()
     titles = [ax.get_title() for ax in fig.axes if ax.axison]
     assert titles == ["ListOps", "Text", "Image", "average without Image"]

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from feedrun.maths import stats
-from feedrun.papers.slay import (
+from feedrun.papers.slay import theory
+from feedrun.papers.slay.attention import mechanisms
+from feedrun.papers.slay.kernel import (
     ablation,
-    attends,
     fidelity,
     identities,
     needle,
@@ -18,12 +19,11 @@ from feedrun.papers.slay import (
     sampling,
     selectivity,
     signs,
-    theory,
 )
 
 pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
 
-SIZES = attends.Sizes(nodes=2, prf=3, poly=4, eps=1e-2, features=6, chunk=4)
+SIZES = mechanisms.Sizes(nodes=2, prf=3, poly=4, eps=1e-2, features=6, chunk=4)
 
 
 @pytest.mark.parametrize("design", [identities.icosahedron(), identities.e8_roots()])
@@ -129,7 +129,7 @@ def make(T=9, D=4):
 @pytest.mark.parametrize("name", fidelity.LIMITS)
 def test_limits_are_kernel_attention_of_their_formula(name):
     q, k, v = make()
-    x = np.asarray(attends.unit(q) @ attends.unit(k).T)
+    x = np.asarray(mechanisms.unit(q) @ mechanisms.unit(k).T)
     C = 2 + SIZES.eps
     kernel = {
         "anchor_limit": lambda: (1 + 2 * x**2) / (C - 2 * x),
@@ -137,7 +137,7 @@ def test_limits_are_kernel_attention_of_their_formula(name):
         "cubic": lambda: x**2 + 2 * x**3 / C,
         "spherical_softmax": lambda: np.exp(x),
     }.get(name, lambda: identities.quadrature(int(name[-1]), x, SIZES.eps))()
-    expected = theory.kernel_attention(jnp.asarray(kernel), v, causal=True, delta=attends.DELTA)
+    expected = theory.kernel_attention(jnp.asarray(kernel), v, causal=True, delta=mechanisms.DELTA)
     found = fidelity.attention(name, jax.random.key(0), SIZES, q, k, v)
     np.testing.assert_allclose(found, expected, rtol=1e-10)
 

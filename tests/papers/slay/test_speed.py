@@ -11,8 +11,9 @@ import yaml
 import feedrun
 from feedrun.experiment import judge, silent_journal
 from feedrun.maths.attention import blocked_softmax_attention, softmax_attention
-from feedrun.papers.slay import speed_fidelity, speed_layer, speed_measures
-from feedrun.papers.slay.speed import EXPERIMENT, Speed
+from feedrun.papers.slay.speed import fidelity, measures
+from feedrun.papers.slay.speed import layer as speed_layer
+from feedrun.papers.slay.speed.experiment import EXPERIMENT, Speed
 
 pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
 
@@ -42,28 +43,28 @@ def result():
 
 def test_slope_is_the_planted_exponent_where_it_is_asked_for():
     values = np.where(LENGTHS < 2048, 7.0, 3 * LENGTHS**1.25)
-    assert np.isclose(speed_measures.slope(LENGTHS, values, least=2048.0) or 0, 1.25)
-    assert speed_measures.slope(LENGTHS, np.where(LENGTHS > 1024, np.nan, 1.0)) is None
+    assert np.isclose(measures.slope(LENGTHS, values, least=2048.0) or 0, 1.25)
+    assert measures.slope(LENGTHS, np.where(LENGTHS > 1024, np.nan, 1.0)) is None
 
 
 def test_crossover_is_where_two_power_laws_meet():
     ours, theirs = 30 * LENGTHS, LENGTHS**2 / 100  # equal at 3000
-    assert np.isclose(speed_measures.crossover(LENGTHS, ours, theirs) or 0, 3000)
+    assert np.isclose(measures.crossover(LENGTHS, ours, theirs) or 0, 3000)
     theirs[-1] = np.nan  # ours goes on where theirs has ended
-    assert np.isclose(speed_measures.crossover(LENGTHS, ours, theirs) or 0, 3000)
+    assert np.isclose(measures.crossover(LENGTHS, ours, theirs) or 0, 3000)
 
 
 def test_crossover_is_censored_at_the_shortest_length_and_absent_beyond_the_longest():
-    assert np.isclose(speed_measures.crossover(LENGTHS, LENGTHS, 2 * LENGTHS) or 0, 512)
-    assert speed_measures.crossover(LENGTHS, 2 * LENGTHS, LENGTHS) is None
-    assert speed_measures.crossover(LENGTHS, LENGTHS, np.nan * LENGTHS) is None
+    assert np.isclose(measures.crossover(LENGTHS, LENGTHS, 2 * LENGTHS) or 0, 512)
+    assert measures.crossover(LENGTHS, 2 * LENGTHS, LENGTHS) is None
+    assert measures.crossover(LENGTHS, LENGTHS, np.nan * LENGTHS) is None
 
 
 def test_memory_grows_and_ends_as_planted():
     values = np.append(1e6 + 6 * LENGTHS[:-1], np.nan)
-    assert np.isclose(speed_measures.more_a_token(LENGTHS, values) or 0, 6)
+    assert np.isclose(measures.more_a_token(LENGTHS, values) or 0, 6)
     quadratic = 4 * LENGTHS**2
-    assert np.isclose(speed_measures.longest(LENGTHS, quadratic, 4e12) or 0, 1e6)
+    assert np.isclose(measures.longest(LENGTHS, quadratic, 4e12) or 0, 1e6)
 
 
 @pytest.mark.parametrize("causal", [True, False])
@@ -116,16 +117,16 @@ def test_the_gradient_that_is_timed_is_that_of_the_layer():
 
 
 def test_correlated_keys_have_the_stated_memory_and_queries_lie_near_them():
-    q, k, _ = speed_fidelity.data(jax.random.key(0), "correlated", 4000, 8)
+    q, k, _ = fidelity.data(jax.random.key(0), "correlated", 4000, 8)
     neighbours = np.corrcoef(k[:-1].ravel(), k[1:].ravel())[0, 1]
     assert abs(neighbours - 0.9) < 0.01
     assert abs(float((q - k).std()) - 0.5) < 0.01 and abs(float(k.std()) - 1) < 0.05
 
 
 def test_states_are_counted_with_the_recent_keys():
-    sums, whole = speed_fidelity.state_numbers("window_square", 64)
+    sums, whole = fidelity.state_numbers("window_square", 64)
     assert sums == 2048 * 65 and whole == sums + 2 * 128 * (64 + 65)
-    sums, whole = speed_fidelity.state_numbers("slay_2048", 64)
+    sums, whole = fidelity.state_numbers("slay_2048", 64)
     assert sums == 2048 * 65 and whole == sums + 64 + 65
 
 
@@ -154,7 +155,7 @@ def test_a_quadratic_mechanism_ends_before_it_takes_too_long():
 
 
 def _programs(cfg):
-    from feedrun.papers.slay import speed
+    from feedrun.papers.slay.speed import experiment as speed
 
     return speed.programs(cfg.forward, jax.random.key(0), cfg)
 

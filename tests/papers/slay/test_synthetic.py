@@ -14,9 +14,10 @@ import feedrun
 from feedrun import streams, tuning
 from feedrun.experiment import silent_journal
 from feedrun.models import mixing
-from feedrun.papers.slay import asked, compared, levels, suite
-from feedrun.papers.slay.compared import Mechanism
-from feedrun.papers.slay.synthetic import EXPERIMENT, Synthetic, harder_summary
+from feedrun.papers.slay.decoders import tasks, training
+from feedrun.papers.slay.decoders.training import Mechanism
+from feedrun.papers.slay.synthetic import levels, suite
+from feedrun.papers.slay.synthetic.experiment import EXPERIMENT, Synthetic, harder_summary
 from feedrun.tasks import recall
 from feedrun.tasks.synthetic import TASKS
 
@@ -95,13 +96,13 @@ def test_padded_tasks_of_other_vocabularies_train_as_they_would_alone():
     """The loss of a task in a shared program is that of its own tokens and classes."""
     sampler, which = suite.sampler_of("sort", ["reverse", "sort", "parity"], 4)
     batch = sampler(jnp.asarray(which), jax.random.key(0))
-    loss = asked.Loss(suite.decoder(sampler.length))
+    loss = tasks.Loss(suite.decoder(sampler.length))
     nothing = Mechanism(attend="softmax", **BUDGET)
     keys = jax.random.split(jax.random.key(1), 1)
-    draw = compared.drawing(nothing, **suite.SHAPE)
-    params = jax.tree.map(lambda x: x[0], compared.starts(keys, loss.decoder, draw))
+    draw = training.drawing(nothing, **suite.SHAPE)
+    params = jax.tree.map(lambda x: x[0], training.starts(keys, loss.decoder, draw))
     short = [jnp.asarray(x[:, :16]) for x in batch.examples]
-    logits = jax.vmap(lambda x: compared.logits(loss.decoder, params, x))(short[0])[..., :32]
+    logits = jax.vmap(lambda x: training.logits(loss.decoder, params, x))(short[0])[..., :32]
     expected = -jnp.take_along_axis(jax.nn.log_softmax(logits), short[1][..., None], -1).mean()
     np.testing.assert_allclose(loss(params, batch, jax.random.key(2))[0], expected, rtol=1e-5)
 
@@ -111,16 +112,16 @@ def test_what_was_drawn_is_not_trained():
 
     mechanism = Mechanism(attend="slay", **BUDGET)
     decoder = mixing.bare(vocabulary=8, length=8, width=8, heads=2, layers=1)
-    draw = compared.drawing(mechanism, layers=1, heads=2, dimension=4)
+    draw = training.drawing(mechanism, layers=1, heads=2, dimension=4)
     keys = jax.random.split(jax.random.key(0), 2)
-    params = compared.starts(keys, decoder, draw)
-    sampler = asked.Sampler((TASKS["parity"]._replace(length=8),), 8, 4)
+    params = training.starts(keys, decoder, draw)
+    sampler = tasks.Sampler((TASKS["parity"]._replace(length=8),), 8, 4)
     after = train.fit(
         jax.random.split(jax.random.key(1), 2),
         params,
-        asked.Loss(decoder),
+        tasks.Loss(decoder),
         sampler.stream(0),
-        compared.adamw(1e-2, weight_decay=0.1),
+        training.adamw(1e-2, weight_decay=0.1),
         steps=2,
         log_every=2,
         journal=silent_journal(),
@@ -145,7 +146,7 @@ def test_tuning_takes_the_rate_with_the_best_validation_score_and_fresh_seeds():
         start=lambda keys: jax.vmap(lambda key: jax.random.normal(key, ()))(keys),
         fit=fit,
         score=lambda rates: np.abs(np.asarray(rates) - 2.1e-3),
-        optimizer=compared.optax.inject_hyperparams(compared.optax.sgd)(learning_rate=0.1),
+        optimizer=training.optax.inject_hyperparams(training.optax.sgd)(learning_rate=0.1),
         journal=silent_journal(),
     )
     assert tuned.lr == 2e-3 and len(tuned.trials) == 3

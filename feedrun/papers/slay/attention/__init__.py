@@ -1,0 +1,1 @@
+"""Attention mechanisms by name, one signature."""

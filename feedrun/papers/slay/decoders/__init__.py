@@ -1,0 +1,1 @@
+"""Decoders that differ in attention alone: their tasks, training and generation."""

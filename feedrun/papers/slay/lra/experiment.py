@@ -1,0 +1,214 @@
+"""Long Range Arena with one transformer in which only attention varies: what does SLAY lose?
+
+The paper (arXiv 2602.04915) announces vision and long ranges and has no such result; it compares
+unequal budgets, untuned rates and one seed. Here every mechanism gets as many learning rates to
+choose from on validation data, as many seeds, the same initial weights and batches.
+
+    feedrun experiment=slay_lra            two cores: see `minutes` in its yaml
+
+What should come out: softmax and the exact kernel learn the task; what SLAY's random features keep
+of that; whether the exact square beside a window of the exact kernel keeps more.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from feedrun.experiment import Experiment, Journal, Result
+from feedrun.models import classifier as models
+from feedrun.papers.slay.lra import cost, figures, mixing, training
+from feedrun.papers.slay.lra.claims import CLAIMS, PAIRS, learned
+from feedrun.papers.slay.lra.config import LongRange
+from feedrun.tasks import lra, sequences
+
+MAPPED = 40
+"""Length of the sequence whose attention is drawn, or the nearest that there is."""
+
+
+class Outcome(NamedTuple):
+    """What is kept of one mechanism; the rates' trial and the curves of the seeds.
+
+    `state`: the numbers that a layer keeps of what it has read, None where that grows with it.
+    """
+
+    accuracy: np.ndarray
+    tried: np.ndarray
+    rate: float
+    curves: np.ndarray
+    cost: cost.Cost
+    parameters: int
+    features: int | None
+    state: int | None
+    maps: np.ndarray | None
+
+
+def run(cfg: LongRange, key, journal: Journal) -> Result:
+    """Choose each mechanism's rate on validation, train its seeds, test them; then compare."""
+    data = load(cfg)
+    majority = sequences.majority(data)
+    tune_key, seeds_key = jax.random.split(key)
+    same = jnp.stack([jax.random.clone(tune_key) for _ in cfg.rates])
+    keys = jax.random.split(seeds_key, cfg.seeds), same
+    peak = cost.peak(cfg.dtype, rounds=cfg.timed)
+    found = {}
+    for name in cfg.attends:
+        found[name] = outcome(cfg, name, data, keys, peak, journal)
+        journal.log(len(found), {f"{name}/accuracy": found[name].accuracy.tolist()})
+    summary = {k: v for name in found for k, v in metrics(name, found[name], majority).items()}
+    summary |= differences(found, ours=cfg.ours)
+    summary["tokens_not_padding"] = sequences.real_share(bucketed(cfg, data))
+    if len(found) == 1:
+        prefix = f"{cfg.attends[0]}/"
+        summary |= {k.removeprefix(prefix): v for k, v in summary.items() if k.startswith(prefix)}
+    return Result(summary, arrays(cfg, data, found, majority), notes(cfg, data, found, majority))
+
+
+def load(cfg: LongRange) -> sequences.SequenceTask:
+    """The task's data at its sizes."""
+    d = cfg.sizes.data
+    counts: dict[str, Any] = {"length": d.length, "train": d.train, "valid": d.valid}
+    counts |= {"test": d.test} | d.options
+    folder = cfg.folder if cfg.published else None
+    return lra.load(cfg.task, **counts, folder=folder, seed=cfg.data_seed)
+
+
+def bucketed(cfg: LongRange, data: sequences.SequenceTask) -> sequences.Buckets:
+    """What is trained on, in groups of about equal length."""
+    return sequences.buckets(data.train, cfg.sizes.training.groups)
+
+
+def built(
+    cfg: LongRange, name: str, data: sequences.SequenceTask, widths: tuple[int, ...]
+) -> training.Program:
+    """The model with this mechanism, and how it is trained, in groups of these widths."""
+    m, t = cfg.sizes.model, cfg.sizes.training
+    sizes = models.Sizes(data.vocabulary, data.classes, cfg.sizes.data.length, **m.model_dump())
+    dtype = None if cfg.dtype == "float32" else jnp.dtype(cfg.dtype)
+    pairs = data.train.tokens.ndim == 3
+    how: dict[str, Any] = {"pairs": pairs, "dtype": dtype, "remat": cfg.remat}
+    model = models.classifier(sizes, mixing.mixing(cfg, name)[0], **how)
+    sizes = {"steps": t.steps, "batch": t.batch, "warmup": t.warmup, "decay": t.decay}
+    return training.program(model, widths, **sizes, drop=m.drop > 0)
+
+
+def outcome(cfg: LongRange, name: str, data, keys, peak: float, journal: Journal) -> Outcome:
+    """Train one mechanism: all rates with the tuning seed, then the seeds with the best rate."""
+    t, learnt = cfg.sizes.training, bucketed(cfg, data)
+    program = built(cfg, name, data, learnt.widths)
+    seed_keys, tune_keys = (jax.random.clone(k) for k in keys)
+    fit = partial(training.trained, program, data=learnt, valid=data.valid, batch=t.batch)
+    fit = partial(fit, steps=t.steps, log_every=t.log_every)
+    trial = fit(tune_keys, cfg.rates, journal=journal.scope(f"{name}_rates"))
+    tried = trial.curves[-1, training.CURVES.index("valid/accuracy")]
+    rate = cfg.rates[int(tried.argmax())]
+    done = fit(seed_keys, [rate] * cfg.seeds, journal=journal.scope(name))
+    first = jax.tree.map(lambda leaf: leaf[0], done.params)
+    features, state = mixing.remembered(cfg, name)
+    shown = name in ("softmax", "yat", cfg.ours) and name != "ssd"
+    return Outcome(
+        program.accuracy(done.params, data.test),
+        tried,
+        rate,
+        done.curves,
+        cost.cost(program, first, learnt, batch=t.batch, peak=peak, rounds=cfg.timed),
+        cost.parameters(first),
+        features,
+        state,
+        attention_map(program.model, first, *example(data)[:2]) if shown else None,
+    )
+
+
+def example(data: sequences.SequenceTask) -> tuple[np.ndarray, Any]:
+    """Tokens and length of the test sequence whose (first) length is nearest to MAPPED."""
+    lengths = data.test.lengths.reshape(len(data.test.labels), -1)[:, 0]
+    nearest = int(np.abs(lengths - MAPPED).argmin())
+    return data.test.tokens[nearest], data.test.lengths[nearest]
+
+
+def attention_map(model: models.Classifier, params, tokens, length) -> np.ndarray:
+    """Of each layer the head with the sharpest weights, (layers, S, S) without padding."""
+    weights = np.asarray(jax.jit(model.attention)(params, tokens, length))
+    size = min(int(np.ravel(length)[0]) + weights.shape[-1] - tokens.shape[-1], 2 * MAPPED)
+    weights = weights[..., :size, :size]
+    sharpest = weights.max(axis=-1).mean(axis=-1).argmax(axis=1)
+    return weights[np.arange(len(weights)), sharpest].astype(np.float32)
+
+
+def metrics(name: str, found: Outcome, majority: float) -> dict[str, Any]:
+    """The summary of one mechanism."""
+    summary: dict[str, Any] = {
+        f"{name}/accuracy": found.accuracy.tolist(),
+        f"{name}/over_majority": (found.accuracy - majority).tolist(),
+        **{f"{name}/{k}": v for k, v in found.cost._asdict().items()},
+    }
+    sizes = {"parameters": found.parameters, "features": found.features, "state": found.state}
+    return summary | {f"{name}/{k}": v for k, v in sizes.items() if v}
+
+
+def differences(found: dict[str, Outcome], *, ours: str) -> dict[str, Any]:
+    """One mechanism's accuracy minus another's, seed by seed, for the PAIRS that were trained."""
+    named = {pair: [ours if name == "ours" else name for name in pair] for pair in PAIRS}
+    return {
+        f"{first}_minus_{second}": (found[a].accuracy - found[b].accuracy).tolist()
+        for (first, second), (a, b) in named.items()
+        if a in found and b in found and a != b
+    }
+
+
+def arrays(cfg: LongRange, data, found: dict[str, Outcome], majority: float) -> dict[str, Any]:
+    """What the figures are drawn from."""
+    t = cfg.sizes.training
+    rows = len(next(iter(found.values())).curves)
+    tokens, length = example(data)
+    maps = {f"map_{name}": it.maps for name, it in found.items() if it.maps is not None}
+    return maps | {
+        "names": np.array(list(found)),
+        "task": np.array(cfg.task),
+        "ours": np.array(cfg.ours),
+        "majority": np.array(majority),
+        "accuracy": np.stack([it.accuracy for it in found.values()]),
+        "curves": np.stack([it.curves for it in found.values()]),
+        "steps": np.minimum(t.log_every * np.arange(1, rows + 1), t.steps),
+        "tried": np.stack([it.tried for it in found.values()]),
+        "rates": np.array(cfg.rates),
+        "speed": np.array([it.cost.tokens_per_second for it in found.values()]),
+        "memory": np.array([it.cost.temp_megabytes for it in found.values()]),
+        "seconds": np.array([it.cost.seconds_per_step for it in found.values()]),
+        "tokens": np.array(t.batch * data.train.lengths.sum() / len(data.train.labels)),
+        "features": np.array([it.features or 0 for it in found.values()]),
+        "state": np.array([it.state or 0 for it in found.values()]),
+        "example": np.asarray(tokens).reshape(-1, tokens.shape[-1])[0, : np.ravel(length)[0]],
+    }
+
+
+def notes(cfg: LongRange, data, found: dict[str, Outcome], majority: float) -> dict[str, Any]:
+    """Which data, the guessing level, which rates were tried and chosen, who learned nothing."""
+    names = [f"{name}/accuracy" for name in found] + ["accuracy"] * (len(found) == 1)
+
+    def tried(it):
+        return dict(zip(map(str, cfg.rates), it.tried.tolist(), strict=True))
+
+    return {
+        "data": data.source,
+        "chance": dict.fromkeys(names, majority),
+        "rates": {name: {"chosen": it.rate, "valid": tried(it)} for name, it in found.items()},
+        "learned_nothing": [n for n, it in found.items() if not learned(it.accuracy, majority)],
+        "features_a_head": {name: it.features for name, it in found.items() if it.features},
+        "numbers_in_a_layer_s_state": {n: it.state or "all keys" for n, it in found.items()},
+        "tokens_not_padding": {
+            "in_groups": sequences.real_share(bucketed(cfg, data)),
+            "padded_to_the_longest": sequences.real_share(sequences.buckets(data.train, 1)),
+        },
+    }
+
+
+EXPERIMENT = Experiment(
+    config=LongRange,
+    run=run,
+    claims=CLAIMS,
+    figures=figures.one_run,
+    reduce=figures.by_task,
+)

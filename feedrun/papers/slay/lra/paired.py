@@ -1,0 +1,98 @@
+"""Differences of accuracy over a sweep's tasks, paired by seed, and their average over tasks."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from feedrun.experiment import estimate
+from feedrun.papers.slay.lra.claims import MARGIN, PAIRS, learned
+from feedrun.papers.slay.style import look, words
+from feedrun.plotting import canvas
+
+AVERAGE = "average"
+
+Table = Mapping[tuple[str, str], list[dict[str, Any]]]
+"""(task, mechanism) -> what its runs measured."""
+
+Differences = dict[tuple[str, str], dict[str, np.ndarray]]
+"""(first, second) -> task -> accuracy of the first less that of the second, seed by seed."""
+
+
+def differences(table: Table, *, ours: str) -> Differences:
+    """Those of PAIRS, by task; AVERAGE is over the tasks that softmax learned, where all have both.
+
+    A seed of one task says nothing of the same seed of another; what scatters is their mean.
+    """
+    pairs = [tuple(ours if name == "ours" else name for name in pair) for pair in PAIRS]
+    tasks = list(dict.fromkeys(task for task, _ in table))
+    found: Differences = {}
+    for first, second in dict.fromkeys(pairs):
+        both = [task for task in tasks if (task, first) in table and (task, second) in table]
+        own = {task: _seeds(table, task, first) - _seeds(table, task, second) for task in both}
+        if own and first != second:
+            counted = [own[task] for task in both if softmax_learned(table, task)]
+            average = {AVERAGE: np.mean(counted, axis=0)} if len(counted) > 1 else {}
+            found[first, second] = own | average
+    return found
+
+
+def softmax_learned(table: Table, task: str) -> bool:
+    """Does softmax attention beat the majority class there?"""
+    runs = table.get((task, "softmax"))
+    return bool(runs) and learned(_seeds(table, task, "softmax"), runs[0]["majority"])
+
+
+def figure(table: Table, titles: Mapping[str, str], *, ours: str) -> Figure:
+    """A panel a task and one for their average, a row a pair: mean and 95% interval over seeds."""
+    found = differences(table, ours=ours)
+    panels = [task for task in [*titles, AVERAGE] if any(task in own for own in found.values())]
+    unlearned = [titles[t] for t in panels if t != AVERAGE and not softmax_learned(table, t)]
+    named = {**titles, AVERAGE: "average" + " without " * bool(unlearned) + ", ".join(unlearned)}
+    rows = -(-len(panels) // 3)
+    fig = canvas(11, 0.8 + rows * (0.6 + 0.27 * len(found)))
+    axes = fig.subplots(rows, min(len(panels), 3), sharey=True, squeeze=False)
+    for ax, task in zip(axes.flat, panels, strict=False):
+        _panel(ax, {pair: own[task] for pair, own in found.items() if task in own}, list(found))
+        ax.set_title(named[task], fontsize=10)
+    for ax in axes.flat[len(panels) :]:
+        ax.set_axis_off()
+    if panels[-1] == AVERAGE:
+        _numbers(axes.flat[len(panels) - 1], [own.get(AVERAGE) for own in found.values()])
+    axes[0, 0].set_yticks(range(len(found)), [f"{words(a)} - {words(b)}" for a, b in found])
+    axes[0, 0].set_ylim(len(found) - 0.4, -0.6)
+    label = f"difference of test accuracy (95% over seeds; grey: {100 * MARGIN:.0f} points)"
+    fig.supxlabel(label, fontsize=10)
+    return fig
+
+
+def _panel(ax, own: Mapping[tuple[str, str], np.ndarray], order: Iterable) -> None:
+    ax.axvspan(-MARGIN, MARGIN, color="0.92", linewidth=0)
+    ax.axvline(0, color="0.3", linestyle="--", linewidth=1)
+    for place, pair in enumerate(order):
+        if pair in own:
+            value, low, high, _ = estimate(own[pair].tolist())
+            style = look(pair[0])
+            if low is not None:
+                ax.plot([low, high], [place, place], color=style["color"], linewidth=1.6)
+            ax.plot(value, place, color=style["color"], marker=style["marker"], markersize=5)
+    ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.grid(alpha=0.25, axis="x")
+
+
+def _numbers(ax, values: Iterable[np.ndarray | None]) -> None:
+    """Means and intervals in words, to the right of the panel."""
+    shown = {place: estimate(v.tolist()) for place, v in enumerate(values) if v is not None}
+    right = ax.secondary_yaxis("right")
+    right.set_yticks(list(shown), [_number(*found[:3]) for found in shown.values()])
+    right.tick_params(length=0, labelsize=8)
+
+
+def _number(value: float, low: float | None, high: float | None) -> str:
+    return f"{value:+.3f}" + ("" if low is None else f" [{low:+.3f}, {high:+.3f}]")
+
+
+def _seeds(table: Table, task: str, name: str) -> np.ndarray:
+    return np.concatenate([run["accuracy"] for run in table[task, name]])

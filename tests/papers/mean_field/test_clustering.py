@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 import feedrun
 from feedrun.experiment import Estimate, judge, silent_journal
-from feedrun.papers.mean_field.clustering import EXPERIMENT, moments
+from feedrun.papers.mean_field.clustering.experiment import EXPERIMENT, moments
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 

@@ -10,7 +10,8 @@ from scipy.integrate import quad
 from scipy.optimize import linprog
 
 from feedrun.maths import ode, sphere
-from feedrun.papers.mean_field import cone, equiangular, identities
+from feedrun.papers.mean_field import equiangular
+from feedrun.papers.mean_field.clustering import cone, identities
 
 FLOWS = ("sa", "usa", "usa_shifted")
 

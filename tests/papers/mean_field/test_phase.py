@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 import feedrun
 from feedrun.experiment import Estimate, judge, silent_journal
-from feedrun.papers.mean_field import phase_map
-from feedrun.papers.mean_field.phase import EXPERIMENT, Phase, many
+from feedrun.papers.mean_field.phase import sweep_figures
+from feedrun.papers.mean_field.phase.experiment import EXPERIMENT, Phase, many
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 EXACT = ("equiangular", "initial_speed")
@@ -110,7 +110,7 @@ def test_phase_map_needs_two_temperatures_and_averages_seeds(result):
 
 
 def test_phase_map_shows_the_shares_that_runs_measured(result):
-    mesh = phase_map.phase_map([(smoke(), result), (smoke(beta=1.0), run(beta=1.0))]).axes[0]
+    mesh = sweep_figures.phase_map([(smoke(), result), (smoke(beta=1.0), run(beta=1.0))]).axes[0]
     shares = np.asarray(mesh.collections[0].get_array()).reshape(2, -1)
     times = np.geomspace(1.0, result.arrays["own_times"][-1], shares.shape[1])
     expected = np.interp(times, result.arrays["own_times"], result.arrays["pairs_met"].mean(axis=0))

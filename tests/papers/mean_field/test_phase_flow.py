@@ -10,9 +10,10 @@ import pytest
 
 from feedrun.experiment import silent_journal
 from feedrun.maths import sphere
-from feedrun.papers.mean_field import phase_flow, phase_starts
+from feedrun.papers.mean_field.phase import flow
+from feedrun.papers.mean_field.phase import starts as phase_starts
 
-follow = jax.jit(partial(phase_flow.follow, scheme="peri_ln"))
+follow = jax.jit(partial(flow.follow, scheme="peri_ln"))
 TIMES = np.stack([np.linspace(0, 4, 9), np.linspace(0, 6, 9)])
 
 
@@ -26,7 +27,7 @@ def test_reduced_coordinates_keep_all_inner_products():
 def test_reduced_tokens_run_as_the_full_ones():
     x = sphere.uniform(jax.random.key(0), (6, 40))
     full, reduced = (
-        follow(phase_flow.start(start, 0.0), 4.0, TIMES[0], 0.0, 1e-11)[1]
+        follow(flow.start(start, 0.0), 4.0, TIMES[0], 0.0, 1e-11)[1]
         for start in (x, phase_starts.coordinates(x))
     )
     np.testing.assert_allclose(reduced.mean, full.mean, rtol=1e-9)
@@ -44,7 +45,7 @@ def test_row_is_what_numpy_counts():
     x[1] = x[0] + 1e-3 * x[1]
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     gaps = np.sort(1 - (x @ x.T)[np.triu_indices(7, 1)])
-    row = phase_flow.observe(jnp.asarray(x))
+    row = flow.observe(jnp.asarray(x))
     np.testing.assert_allclose(row.mean, gaps.mean(), rtol=1e-12)
     np.testing.assert_allclose(row.median, gaps[(len(gaps) - 1) // 2], rtol=1e-6)
     assert row.met == np.mean(gaps < 1e-3) > 0
@@ -52,7 +53,7 @@ def test_row_is_what_numpy_counts():
 
 def test_gaps_keep_their_digits_near_the_collapse():
     x = sphere.normalise(jnp.array([[1.0, 0.0], [1.0, 1e-6], [1.0, -1e-6]]))
-    row = phase_flow.observe(x)
+    row = flow.observe(x)
     np.testing.assert_allclose(row.mean, (0.5e-12 + 0.5e-12 + 2e-12) / 3, rtol=1e-6)
     np.testing.assert_allclose(row.median, 0.5e-12, rtol=1e-6)
 
@@ -65,7 +66,7 @@ def starts(betas, seeds):
 
 def runs(journal, *, betas=(1.0, 4.0), seeds=(0, 1), tolerance=1e-9):
     theta, betas = starts(betas, seeds)
-    return phase_flow.evolve(
+    return flow.evolve(
         theta,
         0.0,
         betas,
@@ -147,7 +148,7 @@ def test_a_killed_batch_resumes_bit_for_bit():
 
 def test_float32_stays_float32():
     x = sphere.uniform(jax.random.key(0), (6, 10), dtype=jnp.float32)
-    swarm = phase_flow.start(phase_starts.coordinates(x), 0.0)
+    swarm = flow.start(phase_starts.coordinates(x), 0.0)
     numbers = [jnp.asarray(a, jnp.float32) for a in (2, [0.0, 0.5, 1.0], 0, 1e-4)]
-    swarm, row = phase_flow.follow(swarm, *numbers, scheme="peri_ln")
+    swarm, row = flow.follow(swarm, *numbers, scheme="peri_ln")
     assert {leaf.dtype for leaf in (*swarm.clock.y, *row)} == {jnp.dtype(jnp.float32)}

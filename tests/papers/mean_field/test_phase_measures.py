@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from feedrun.papers.mean_field import phase_measures as measures
-from feedrun.papers.mean_field import schemes
+from feedrun.papers.mean_field.phase import measures, schemes
 
 
 def test_crossing_of_an_exponential_median_is_exact():

@@ -10,9 +10,9 @@ from scipy.integrate import solve_ivp
 from scipy.special import exp1
 
 from feedrun.maths import ode, sphere
-from feedrun.papers.mean_field import equiangular, phase_flow, schemes
-from feedrun.papers.mean_field import phase_measures as measures
-from feedrun.papers.mean_field import schemes_model as models
+from feedrun.papers.mean_field import equiangular
+from feedrun.papers.mean_field.phase import flow, measures, schemes
+from feedrun.papers.mean_field.phase import model as models
 
 ALL = list(schemes.SCHEMES)
 RADIUS, SWITCH = 1.5, 0.7
@@ -65,8 +65,8 @@ def directions(x, beta, u, scheme):
     """The same from our own times."""
     lag = schemes.start_lag(RADIUS, scheme=scheme)
     turn = schemes.turn_time(SWITCH, scheme=scheme)
-    run = jax.jit(partial(phase_flow.advance, scheme=scheme))
-    return run(phase_flow.start(x, lag), beta, u, turn, 1e-12).clock.y[0]
+    run = jax.jit(partial(flow.advance, scheme=scheme))
+    return run(flow.start(x, lag), beta, u, turn, 1e-12).clock.y[0]
 
 
 @pytest.mark.parametrize("scheme", ALL)
@@ -159,9 +159,7 @@ def test_orthonormal_tokens_follow_the_scalar_model(scheme):
     times = np.stack([np.linspace(0, 1.2 * m.time_to(1e-3), 9) for m in kept])
     lag = schemes.start_lag(RADIUS, scheme=scheme)
     turn = schemes.turn_time(SWITCH, scheme=scheme)
-    got = phase_flow.orthonormal_gaps(
-        betas, lag, jnp.asarray(times), turn, 1e-13, n=n, scheme=scheme
-    )
+    got = flow.orthonormal_gaps(betas, lag, jnp.asarray(times), turn, 1e-13, n=n, scheme=scheme)
     expected = [m.gap(u) for m, u in zip(kept, times, strict=True)]
     np.testing.assert_allclose(got, expected, atol=1e-9)  # claim A9
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from feedrun.maths import ode, sphere
-from feedrun.papers.mean_field import identities, theory
+from feedrun.papers.mean_field import theory
+from feedrun.papers.mean_field.clustering import identities
 
 FLOWS = ("sa", "usa", "usa_shifted")
 velocity = jax.jit(theory.velocity, static_argnames="norm")

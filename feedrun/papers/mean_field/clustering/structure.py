@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from feedrun.maths import ode, sphere
-from feedrun.papers.mean_field import identities, theory
-from feedrun.papers.mean_field.identities import FLOWS
+from feedrun.papers.mean_field import theory
+from feedrun.papers.mean_field.clustering import identities
+from feedrun.papers.mean_field.clustering.identities import FLOWS
 
 PAIRED_STEPS = 50
 """Steps of the runs that compare two ways to compute one flow."""

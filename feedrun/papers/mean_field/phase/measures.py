@@ -5,9 +5,9 @@ from jaxtyping import Float
 
 from feedrun.experiment import Estimate
 from feedrun.maths import stats
-from feedrun.papers.mean_field import schemes
-from feedrun.papers.mean_field.phase_flow import MET
-from feedrun.papers.mean_field.schemes import Name
+from feedrun.papers.mean_field.phase import schemes
+from feedrun.papers.mean_field.phase.flow import MET
+from feedrun.papers.mean_field.phase.schemes import Name
 
 WINDOW = (1e-10, 1e-6)
 """Mean gaps between which a final rate is fitted: late enough for the law, above rounding."""

@@ -17,11 +17,10 @@ from pydantic import Field
 from feedrun import together
 from feedrun.experiment import Config, Estimate, Experiment, Journal, Result
 from feedrun.maths.proportions import clopper_pearson
-from feedrun.papers.mean_field import phase_figures, phase_flow, phase_map, phase_starts, schemes
-from feedrun.papers.mean_field import phase_measures as measures
-from feedrun.papers.mean_field import schemes_model as models
-from feedrun.papers.mean_field.phase_claims import CLAIMS
-from feedrun.papers.mean_field.phase_flow import MET
+from feedrun.papers.mean_field.phase import figures, flow, measures, schemes, starts, sweep_figures
+from feedrun.papers.mean_field.phase import model as models
+from feedrun.papers.mean_field.phase.claims import CLAIMS
+from feedrun.papers.mean_field.phase.flow import MET
 
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0)]
@@ -62,8 +61,8 @@ def many(cfgs: list[Phase], keys, journal: Journal) -> list[Result]:
     theories = [predict(own) for own in cfgs]
     times = np.stack([measures.moments(it.crossing, cfg.horizon, cfg.rows) for it in theories])
     sizes = {"tokens": cfg.tokens, "dimension": cfg.dimension, "replicas": cfg.replicas}
-    theta = phase_starts.uniform_starts(keys, **sizes)
-    rows = phase_flow.evolve(
+    theta = starts.uniform_starts(keys, **sizes)
+    rows = flow.evolve(
         theta,
         schemes.start_lag(cfg.radius, scheme=cfg.scheme),
         betas,
@@ -74,7 +73,7 @@ def many(cfgs: list[Phase], keys, journal: Journal) -> list[Result]:
         rows_a_chunk=cfg.rows_a_chunk,
         journal=journal,
     )
-    first = phase_starts.beginnings(theta, betas, cfg.radius, scheme=cfg.scheme)
+    first = starts.beginnings(theta, betas, cfg.radius, scheme=cfg.scheme)
     exact = identities(cfg, betas, theories)
     results = []
     for k, own in enumerate(cfgs):
@@ -97,12 +96,12 @@ def identities(cfg: Phase, betas, theories: list[Theory]) -> dict[str, np.ndarra
     times = np.stack([np.linspace(0, 1.2 * it.crossing, TRUTH_ROWS) for it in theories])
     lag = schemes.start_lag(cfg.radius, scheme=scheme)
     turn = schemes.turn_time(cfg.switch, scheme=scheme)
-    gaps = phase_flow.orthonormal_gaps(
+    gaps = flow.orthonormal_gaps(
         betas, lag, jnp.asarray(times), turn, TRUTH_TOLERANCE, n=n, scheme=scheme
     )
     truth = np.stack([it.model.gap(u) for it, u in zip(theories, times, strict=True)])
     tokens = jnp.broadcast_to(jnp.eye(n), (len(theories), 1, n, n))
-    speed = phase_starts.beginnings(tokens, betas, cfg.radius, scheme=scheme).speed[:, 0]
+    speed = starts.beginnings(tokens, betas, cfg.radius, scheme=scheme).speed[:, 0]
     formula = [schemes.initial_speed(float(b), cfg.radius, n=n, scheme=scheme) for b in betas]
     return {
         "model_error": np.abs(np.asarray(gaps) - truth).max(axis=1),
@@ -114,8 +113,8 @@ def result(
     cfg: Phase,
     theory: Theory,
     times: np.ndarray,
-    rows: phase_flow.Row,
-    first: phase_starts.Beginning,
+    rows: flow.Row,
+    first: starts.Beginning,
     errors: dict[str, float],
 ) -> Result:
     """Summary and arrays of one run."""
@@ -186,8 +185,8 @@ EXPERIMENT = Experiment(
     config=Phase,
     run=together.alone(many),
     claims=CLAIMS,
-    figures=phase_figures.one_run,
-    reduce=phase_map.by_scheme,
+    figures=figures.one_run,
+    reduce=sweep_figures.by_scheme,
     x64=True,
     many=many,
     numbers=("beta",),

@@ -19,8 +19,9 @@ from pydantic import Field
 from feedrun.experiment import Config, Estimate, Experiment, Journal, Result
 from feedrun.maths import sphere
 from feedrun.maths.proportions import clopper_pearson
-from feedrun.papers.mean_field import cone, equiangular, figures, flows, structure, theory
-from feedrun.papers.mean_field.clustering_claims import CLAIMS
+from feedrun.papers.mean_field import equiangular, theory
+from feedrun.papers.mean_field.clustering import cone, figures, flow, structure
+from feedrun.papers.mean_field.clustering.claims import CLAIMS
 
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0)]
@@ -93,7 +94,7 @@ class Clustering(Config):
     horizon: Positive
     rows: Count
     tolerance: Positive
-    merge_radius: Annotated[float, Field(gt=0, lt=flows.COLLAPSED)]
+    merge_radius: Annotated[float, Field(gt=0, lt=flow.COLLAPSED)]
     cluster_angle: Annotated[float, Field(gt=0, lt=1)]
     bins: Count
     structure: Structure
@@ -168,7 +169,7 @@ def sphere_runs(cfg: Clustering, key, journal: Journal, progress):
     summary, norm_error = {}, 0.0
     arrays = {"times": np.array(times), "betas": np.array(cfg.betas)}
     for norm, name in NAMES.items():
-        swarms, rows = flows.evolve(
+        swarms, rows = flow.evolve(
             x0, betas, times, norm=norm, journal=journal.scope(name), progress=progress, **how(cfg)
         )
         summary |= fractions(swarms, [f"{name}_{label}" for label in betas])
@@ -193,7 +194,7 @@ def circle_runs(cfg: Clustering, key, journal: Journal, progress) -> dict[str, E
     jitter = JITTER * jax.random.normal(jitter_key, (own.starts, own.tokens))
     three = sphere.from_angle(corners[None] + jitter)
     betas = {"circle_beta_-0.1": -0.1, "circle_beta_-1": -1.0, "three_clusters_beta_-1": -1.0}
-    swarms, _ = flows.evolve(
+    swarms, _ = flow.evolve(
         jnp.stack([uniform, uniform, three]),
         betas,
         moments(own.horizon, own.rows),
@@ -211,14 +212,14 @@ def portraits(cfg: Clustering, key) -> dict[str, np.ndarray]:
     times = np.array(moments(own.horizon, own.frames))
     flat = jnp.pad(sphere.uniform(circle_key, (own.tokens, 2)), ((0, 0), (0, 1)))
     x0 = jnp.stack([flat, sphere.uniform(sphere_key, (own.tokens, 3))])
-    draw = partial(flows.path, norm="sa")
+    draw = partial(flow.path, norm="sa")
     paths = jax.vmap(draw, (0, None, None, None))(x0, own.beta, jnp.array(times), accuracy(cfg))
     arrays = {"circle_path": paths[0, :, :, :2], "sphere_path": paths[1]}
     arrays |= {"portrait_times": times, "portrait_beta": own.beta}
     return {name: np.asarray(value) for name, value in arrays.items()}
 
 
-def fractions(swarms: flows.Swarm, labels: list[str]) -> dict[str, Estimate | list[float]]:
+def fractions(swarms: flow.Swarm, labels: list[str]) -> dict[str, Estimate | list[float]]:
     """Collapsed fraction of each row of starts with its exact interval; times if all did."""
     summary = {}
     for label, times in zip(labels, np.asarray(swarms.collapsed_at), strict=True):
@@ -234,9 +235,9 @@ def moments(horizon: float, rows: int) -> list[float]:
     return [0.0, *np.geomspace(min(0.1, horizon / 2), horizon, rows - 1).tolist()]
 
 
-def accuracy(cfg: Clustering) -> flows.Accuracy:
+def accuracy(cfg: Clustering) -> flow.Accuracy:
     """How exact the long runs are."""
-    return flows.Accuracy(cfg.tolerance, cfg.merge_radius)
+    return flow.Accuracy(cfg.tolerance, cfg.merge_radius)
 
 
 def how(cfg: Clustering) -> dict:

@@ -12,8 +12,8 @@ import numpy as np
 from scipy.integrate import OdeSolution, solve_ivp
 from scipy.optimize import brentq
 
-from feedrun.papers.mean_field import schemes
-from feedrun.papers.mean_field.schemes import Name
+from feedrun.papers.mean_field.phase import schemes
+from feedrun.papers.mean_field.phase.schemes import Name
 
 LAST = 100.0
 """A model is solved until -ln(1 - rho) has reached this."""

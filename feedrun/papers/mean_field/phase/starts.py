@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from feedrun.maths import sphere
-from feedrun.papers.mean_field import schemes
-from feedrun.papers.mean_field.schemes import Name
+from feedrun.papers.mean_field.phase import schemes
+from feedrun.papers.mean_field.phase.schemes import Name
 from feedrun.papers.mean_field.theory import Scalar
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
-from feedrun.papers.mean_field import schemes
-from feedrun.papers.mean_field.schemes import Name
+from feedrun.papers.mean_field.phase import schemes
+from feedrun.papers.mean_field.phase.schemes import Name
 from feedrun.plotting import BLUE, ORANGE, canvas
 
 TITLES: dict[Name, str] = {

@@ -10,7 +10,7 @@ scheme, so the claims on the laws of the others are not measured.
 """
 
 from feedrun.experiment import Claim, Origin
-from feedrun.papers.mean_field.schemes import Law
+from feedrun.papers.mean_field.phase.schemes import Law
 
 EXACT = (
     Claim(

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Key
 
 from feedrun.maths import ode, sphere
 from feedrun.papers.mean_field import theory
-from feedrun.papers.mean_field.identities import slope, stepper
+from feedrun.papers.mean_field.clustering.identities import slope, stepper
 
 WINDOW = (1e-10, 1e-3)
 """Squared distances between which a rate is fitted: small enough to be linear, above rounding."""

@@ -16,9 +16,9 @@ from jaxtyping import Array, Float, Int
 
 from feedrun.experiment import Journal
 from feedrun.maths import ode, sphere
-from feedrun.papers.mean_field import schemes
-from feedrun.papers.mean_field.flows import FIRST_STEP, MAX_ATTEMPTS, device_mesh
-from feedrun.papers.mean_field.schemes import Name
+from feedrun.papers.mean_field.clustering.flow import FIRST_STEP, MAX_ATTEMPTS, device_mesh
+from feedrun.papers.mean_field.phase import schemes
+from feedrun.papers.mean_field.phase.schemes import Name
 from feedrun.papers.mean_field.theory import Scalar
 
 MET = 1e-3

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
-from feedrun.papers.mean_field import schemes_model as models
-from feedrun.papers.mean_field.phase_figures import TITLES, time_label
-from feedrun.papers.mean_field.phase_flow import MET
+from feedrun.papers.mean_field.phase import model as models
+from feedrun.papers.mean_field.phase.figures import TITLES, time_label
+from feedrun.papers.mean_field.phase.flow import MET
 from feedrun.plotting import canvas
 
 COLUMNS = 300

@@ -16,9 +16,10 @@ from feedrun.config import RUN_KEYS, request
 from feedrun.errors import BadInput
 from feedrun.experiment import judge, silent_journal
 from feedrun.models import mlp
-from feedrun.papers.noise_curvature import by_loss, law, theory
+from feedrun.papers.noise_curvature import theory
 from feedrun.papers.noise_curvature.layer import float64, mlp_layer
-from feedrun.papers.noise_curvature.power_law import (
+from feedrun.papers.noise_curvature.power_law import by_loss, law
+from feedrun.papers.noise_curvature.power_law.experiment import (
     EXPERIMENT,
     PowerLaw,
     cosine_by_epoch,

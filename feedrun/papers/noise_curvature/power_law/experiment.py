@@ -24,10 +24,11 @@ from feedrun import train
 from feedrun.experiment import Config, Elsewhere, Experiment, Journal, Result
 from feedrun.maths import spectra
 from feedrun.models import mlp
-from feedrun.papers.noise_curvature import by_loss, controls, law, theory
-from feedrun.papers.noise_curvature.claims import CLAIMS
-from feedrun.papers.noise_curvature.figures import figures
+from feedrun.papers.noise_curvature import controls, theory
 from feedrun.papers.noise_curvature.layer import Layer, float64, mlp_layer
+from feedrun.papers.noise_curvature.power_law import by_loss, law
+from feedrun.papers.noise_curvature.power_law.claims import CLAIMS
+from feedrun.papers.noise_curvature.power_law.figures import figures
 from feedrun.tasks import images
 
 Count = Annotated[int, Field(gt=0)]

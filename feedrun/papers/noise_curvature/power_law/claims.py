@@ -6,7 +6,8 @@ source gives no number. Claims about one loss are in `by_loss`.
 """
 
 from feedrun.experiment import Claim
-from feedrun.papers.noise_curvature import by_loss, controls
+from feedrun.papers.noise_curvature import controls
+from feedrun.papers.noise_curvature.power_law import by_loss
 
 PAPER = (
     Claim(

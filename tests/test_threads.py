@@ -160,7 +160,12 @@ import itertools, os, signal, threading
 from feedrun import threads
 from feedrun.experiment import silent_journal
 threads._at_once = lambda: 2
-both, waited_for = threading.Barrier(3), threading.Event()
+both, waited_for, caught = threading.Barrier(3), threading.Event(), threading.Event()
+def once(*_):
+    if not caught.is_set():
+        caught.set()
+        raise KeyboardInterrupt
+signal.signal(signal.SIGINT, once)
 def work(item, journal):
     for step in itertools.count(1):
         if item == 1: return
@@ -169,7 +174,8 @@ def work(item, journal):
 def interrupt():
     both.wait()
     waited_for.wait()
-    os.kill(os.getpid(), signal.SIGINT)
+    while not caught.wait(0.1):  # a thread about to wait may sleep on after one signal
+        os.kill(os.getpid(), signal.SIGINT)
 interrupter = threading.Thread(target=interrupt)
 interrupter.start()
 journal = silent_journal()._replace(progress=lambda done, total: waited_for.set())

@@ -108,7 +108,8 @@ def _watch(asked: argparse.Namespace) -> int:
             said = _news(found, said)
             if not opened:
                 opened = webbrowser.open(asked.out.resolve().as_uri())
-            if _done(found):
+            # Read anew: a queued job may have begun, or ended, since the records were read.
+            if _done(found) and _done(found := gather(asked.paths)):
                 break
             time.sleep(max(asked.every, SHARE * (time.monotonic() - start)))
     except KeyboardInterrupt:

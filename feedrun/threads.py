@@ -48,8 +48,8 @@ def in_threads(
             return work(item, watched)
 
     with ThreadPoolExecutor(workers) as pool:
-        parts = [pool.submit(part, item) for item in items]
         try:
+            parts = [pool.submit(part, item) for item in items]
             for done, one in enumerate(as_completed(parts), 1):
                 one.result()
                 progress(done, total)

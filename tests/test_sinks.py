@@ -263,11 +263,13 @@ def go_online(folder, **environ):
     return done.stdout.splitlines(), done.stderr.splitlines()
 
 
-def test_online_without_a_key_is_offline_at_once_with_one_line(tmp_path, wandb_home):
-    server = os.environ["WANDB_BASE_URL"]
-    said, errors = go_online(tmp_path, WANDB_BASE_URL=server)
-    with pytest.raises(BlockingIOError):  # at once: nobody was asked, so nobody waited for
-        wandb_home.accept()
+def test_online_without_a_key_is_offline_at_once_with_one_line(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        said, errors = go_online(tmp_path, WANDB_BASE_URL=address)
+        with pytest.raises(BlockingIOError):  # at once: nobody was asked, so nobody waited for
+            server.accept()
     assert len(said) == 1 and "no API key" in said[0]
     assert errors == []
     assert points(inspect(tmp_path)) == list(enumerate(POINTS[:2]))

@@ -160,18 +160,27 @@ import itertools, os, signal, threading
 from feedrun import threads
 from feedrun.experiment import silent_journal
 threads._at_once = lambda: 2
-both = threading.Barrier(3)
+both, waited_for, caught = threading.Barrier(3), threading.Event(), threading.Event()
+def once(*_):
+    if not caught.is_set():
+        caught.set()
+        raise KeyboardInterrupt
+signal.signal(signal.SIGINT, once)
 def work(item, journal):
     for step in itertools.count(1):
+        if item == 1: return
         journal.log(step, {})
         if step == 1: both.wait()
 def interrupt():
     both.wait()
-    os.kill(os.getpid(), signal.SIGINT)
+    waited_for.wait()
+    while not caught.wait(0.1):  # a thread about to wait may sleep on after one signal
+        os.kill(os.getpid(), signal.SIGINT)
 interrupter = threading.Thread(target=interrupt)
 interrupter.start()
+journal = silent_journal()._replace(progress=lambda done, total: waited_for.set())
 try:
-    threads.in_threads(work, [1, 2, 3, 4], silent_journal())
+    threads.in_threads(work, [1, 2, 3, 4, 5], journal)
 except KeyboardInterrupt:
     interrupter.join()
     print("ended", threading.active_count())

@@ -7,13 +7,15 @@ not started yet from a fusion that sums wrongly and lets it compile quickly, see
 
 from typing import TYPE_CHECKING, Any
 
-from feedrun.process import quick_compiling, sound_sums
+from feedrun.runtime.setup import quick_compiling, sound_sums
 
 if TYPE_CHECKING:
     from feedrun.notebook import curves, frame, load, run
 
 __all__ = ["curves", "frame", "load", "run"]
 
+# At import, and not in a command's set-up: two releases of jaxlib sum products wrongly until they
+# are told not to, and a flag of XLA counts only before jax has computed anything.
 sound_sums()
 quick_compiling()
 

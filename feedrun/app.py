@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from feedrun import complaints, hosts
+from feedrun import complaints
 from feedrun.complaints import say
 from feedrun.errors import BadInput, first_line, os_line
+from feedrun.runtime import distributed
 
 
 def start(words: list[str], folders: list[Path]) -> int:
@@ -91,13 +92,14 @@ class App:
         self.words, self.code = words, 0
 
     def __call__(self, cfg: Any) -> None:
-        self.code = hosts.ended(_job(cfg))
+        self.code = distributed.ended(_job(cfg))
 
     def sweep_ended(self, swept: Any) -> None:
         """Say how a sweep ended: its table, its figures, a line for each job that failed."""
         from rich.console import Console
 
-        from feedrun import jobs, store
+        from feedrun import jobs
+        from feedrun.records import store
         from feedrun.resultgrid import results_table
 
         console, done = Console(), [j for j in swept.sweep.jobs if store.finished(j.folder)]

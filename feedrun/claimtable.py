@@ -8,7 +8,7 @@ from rich.text import Text
 
 from feedrun import grouping, report
 from feedrun.pooling import Pooled, counted, pooled
-from feedrun.store import Record
+from feedrun.records.store import Record
 from feedrun.tables import Grid
 
 MANY = 6

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from feedrun import app, commands, complaints, hosts
+from feedrun import app, commands, complaints
+from feedrun.runtime import distributed
 from feedrun.words import HELP
 
 INTERRUPTED = 130
@@ -24,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _command(words)
     except KeyboardInterrupt as stop:
         line = f"{stop}" if str(stop) else "interrupted"
-        return hosts.ended(complaints.say(line, INTERRUPTED) if hosts.first() else INTERRUPTED)
+        return distributed.ended(
+            complaints.say(line, INTERRUPTED) if distributed.first() else INTERRUPTED
+        )
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -32,10 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _restart(words: list[str]) -> None:
     """Begin again with malloc tuned, unless the words say otherwise."""
-    from feedrun import process
+    from feedrun.runtime import setup
 
     if "process.malloc=false" not in words:
-        process.restart()
+        setup.restart()
 
 
 def config_folder() -> Path:

@@ -22,7 +22,8 @@ def status(words: Sequence[str]) -> int:
     from rich.console import Console
     from rich.live import Live
 
-    from feedrun import live, sweep
+    from feedrun import live
+    from feedrun.records import sweeps
 
     arguments = parser("status", (status.__doc__ or "") + " Exit code 1 where a job has failed.")
     arguments.add_argument(
@@ -32,7 +33,7 @@ def status(words: Sequence[str]) -> int:
     given = arguments.parse_args(words)
     folder = given.folder or _newest(Path("outputs/sweeps"))
     try:
-        board = live.Board(sweep.read(folder), set())
+        board = live.Board(sweeps.read(folder), set())
     except ValueError as error:
         print(f"feedrun: {error}", file=sys.stderr)
         return 2

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from feedrun import commands, page, store, thinning
+from feedrun import commands, page, thinning
 from feedrun.errors import os_line
-from feedrun.gather import Gathered, gather, queued
+from feedrun.records import store
+from feedrun.records.find import Gathered, gather, queued
 
 DESCRIPTION = """\
 One HTML page of any mix of runs and sweeps: curves with intervals over seeds, a table of runs,

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from feedrun import journal as journals
-from feedrun import store
 from feedrun.config import Request
 from feedrun.experiment import Estimate, Result, judge, verdict_row
+from feedrun.records import store
 
 
 def conclude(

@@ -23,7 +23,7 @@ def _meeting(where: Any) -> Any:
 
 
 class Process(Config):
-    """How jax is started (see feedrun.process)."""
+    """How jax is started (see feedrun.runtime.setup)."""
 
     cache: bool
     devices: Literal["auto"] | Annotated[int, Field(gt=0, le=1024)]

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from feedrun import grouping, report, runlist
-from feedrun.gather import Gathered, queued
 from feedrun.grouping import Group
 from feedrun.pooling import pooled
 from feedrun.published import Number, beside, published
+from feedrun.records.find import Gathered, queued
+from feedrun.records.store import Record
 from feedrun.runlist import digits
-from feedrun.store import Record
 
 FEW = 4
 """Fewer groups than this have all their differences in their labels."""

@@ -8,11 +8,11 @@ from rich.text import Text
 
 from feedrun import grouping, resultgrid, tables
 from feedrun.claimtable import Line, claim_lines, claims_grid, claims_table, verdicts
-from feedrun.gather import Gathered, queued
 from feedrun.published import published
+from feedrun.records.find import Gathered, queued
+from feedrun.records.store import Record
+from feedrun.records.sweeps import Job, Sweep, state
 from feedrun.results import Results, Wanted, chosen_metrics, known_key, results, wanted
-from feedrun.store import Record
-from feedrun.sweep import Job, Sweep, state
 
 
 class Section(NamedTuple):

@@ -7,8 +7,8 @@ from feedrun import grouping
 from feedrun.claimtable import Line
 from feedrun.document import Document, Section
 from feedrun.published import Number
+from feedrun.records.store import Record
 from feedrun.results import Entry
-from feedrun.store import Record
 from feedrun.tables import comma_separated
 
 RESULT = ("value", "low", "high", "n", "over", "iqm", "iqm_low", "iqm_high", "difference",

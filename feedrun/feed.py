@@ -11,7 +11,8 @@ from rich.console import Console, Group
 from rich.padding import Padding
 from rich.text import Text
 
-from feedrun import papers, report, store
+from feedrun import papers, report
+from feedrun.records import store
 
 
 class Paper(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 
 from feedrun.experiment import Estimate, estimate
 from feedrun.maths import stats
-from feedrun.store import Record, flat
+from feedrun.records.store import Record, flat
 
 MANY = 10
 """From so many runs on a group has an interquartile mean."""

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from feedrun import batches, conclusion, config, live, runner, store, sweep
+from feedrun import batches, conclusion, config, live, runner
 from feedrun.batches import Settle, Unit
 from feedrun.config import Request
 from feedrun.errors import BadInput
 from feedrun.live import Board, Screen
+from feedrun.records import store, sweeps
 from feedrun.work import Ending, Task
 
 Execute = Callable[..., None]
@@ -33,7 +34,7 @@ class Swept(NamedTuple):
     """A sweep that has come to its end: its typed requests in the order of its jobs, the states
     of these, and a line for each that failed for good, by id."""
 
-    sweep: sweep.Sweep
+    sweep: sweeps.Sweep
     requests: list[Request]
     board: Board
     failures: dict[str, str]
@@ -97,21 +98,21 @@ def distinct(pairs: Sequence[tuple[Point, Request]]) -> list[tuple[Point, Reques
 
 def plan(
     chosen: Sequence[tuple[Point, Request]], *, name: str, words: Sequence[str]
-) -> sweep.Sweep:
+) -> sweeps.Sweep:
     """Write sweep.json, its folder named by a hash of the jobs: the same grid is the same sweep."""
     values = differing([point.words for point, _ in chosen])
     jobs = [
-        sweep.Job(request.config_id, point.name, runner.record_folder(request), own)
+        sweeps.Job(request.config_id, point.name, runner.record_folder(request), own)
         for (point, request), own in zip(chosen, values, strict=True)
     ]
     digest = hashlib.sha256(" ".join(sorted(job.id for job in jobs)).encode()).hexdigest()[:8]
     folder = Path(chosen[0][1].settings.outputs) / "sweeps" / f"{name}-{digest}"
     table = chosen[0][1].settings.table
     shown = table.model_dump() if table else None
-    planned = sweep.Sweep(folder, name, list(words), jobs, shown)
+    planned = sweeps.Sweep(folder, name, list(words), jobs, shown)
     folder.mkdir(parents=True, exist_ok=True)
     with store.locked(folder, lambda: None):
-        sweep.write(planned)
+        sweeps.write(planned)
     return planned
 
 
@@ -123,7 +124,7 @@ def differing(points: Sequence[Sequence[str]]) -> list[dict[str, str]]:
 
 
 def _units(
-    missing: Sequence[tuple[Task, Request, sweep.Job]], batch: int, screen: Screen
+    missing: Sequence[tuple[Task, Request, sweeps.Job]], batch: int, screen: Screen
 ) -> list[Unit]:
     tasks, requests, jobs = zip(*missing, strict=True)
     alone = {request.name for request in requests if batch > 1 and not request.experiment.many}
@@ -132,9 +133,11 @@ def _units(
     return batches.units(tasks, requests, [job.folder for job in jobs], batch=batch)
 
 
-def settler(planned: sweep.Sweep, screen: Screen, failures: dict[str, str], retries: int) -> Settle:
+def settler(
+    planned: sweeps.Sweep, screen: Screen, failures: dict[str, str], retries: int
+) -> Settle:
     """The function that a launcher tells how each attempt ended; it returns what is to be tried."""
-    by_id: Mapping[str, sweep.Job] = {job.id: job for job in planned.jobs}
+    by_id: Mapping[str, sweeps.Job] = {job.id: job for job in planned.jobs}
 
     def settle(unit: Unit, ending: Ending) -> list[Unit]:
         again = batches.after(unit, ending, retries=retries)

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from feedrun import broadcast, store
 from feedrun.experiment import Journal, silent_journal
+from feedrun.records import store
+from feedrun.runtime import collectives
 
 Row = dict[str, Any]
 PROGRESS_SECONDS = 1.0
@@ -130,7 +131,7 @@ class DiskJournal:
         """Checkpoint a scope's `state` unless its last is younger than `every` seconds; did it?"""
         now = time.monotonic()
         due = final or now - self.saved_at.get(scope, self.opened) >= self.every
-        if not broadcast.share(b"due" if due else b""):
+        if not collectives.share(b"due" if due else b""):
             return False
         leaves = whole(state)
         about = {"step": step, "rows": self.counts[scope], "scope": scope}
@@ -141,7 +142,7 @@ class DiskJournal:
     def restore(self, scope: str, like: Any) -> tuple[int, Any] | None:
         """The scope's last (step, state), or None. Raises ValueError where it does not fit."""
         path = self._path(scope)
-        return restored(broadcast.share(path.read_bytes() if path.exists() else b""), like)
+        return restored(collectives.share(path.read_bytes() if path.exists() else b""), like)
 
     def _path(self, scope: str) -> Path:
         name = f"checkpoint-{scope.replace('/', '-')}.npz" if scope else "checkpoint.npz"
@@ -156,13 +157,13 @@ def follower() -> Journal:
             finite(name, step, value)
 
     def save(step: int, state: Any, final: bool = False) -> bool:
-        if due := bool(broadcast.share()):
+        if due := bool(collectives.share()):
             whole(state)
         return due
 
     return silent_journal(log)._replace(
         save=save,
-        restore=lambda like: restored(broadcast.share(), like),
+        restore=lambda like: restored(collectives.share(), like),
         scope=lambda name: follower(),
     )
 
@@ -200,7 +201,7 @@ def to_numpy(leaf: Any) -> np.ndarray:
     """A checkpoint leaf as numpy; typed keys become their bits."""
     import jax
 
-    return broadcast.whole(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+    return collectives.whole(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
 
 
 def from_numpy(saved: np.ndarray, like: Any) -> Any:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
 
-from feedrun import broadcast
+from feedrun.runtime import collectives
 from feedrun.streams import Stream
 
 Batching = Literal["map", "vmap"]
@@ -43,7 +43,7 @@ class Layout(NamedTuple):
         """Params from a mesh back to the default device, so that nobody works on them twice."""
         if self.mesh is None:
             return tree
-        return jax.tree.map(lambda leaf: jnp.asarray(broadcast.whole(leaf)), tree)
+        return jax.tree.map(lambda leaf: jnp.asarray(collectives.whole(leaf)), tree)
 
     def near(self, tree: Any) -> Any:
         """Params where this process can see all of them: on the mesh if that is its own."""
@@ -89,7 +89,7 @@ class Layout(NamedTuple):
     def _put(self, tree: Any, spec: Spec) -> Any:
         if self.mesh is None:
             return tree
-        place = broadcast.spread if self.shared else jax.device_put
+        place = collectives.spread if self.shared else jax.device_put
         return place(tree, NamedSharding(self.mesh, spec))
 
 

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from feedrun.sweep import Job, State, Sweep, duration, progress_words, state
+from feedrun.records.sweeps import Job, State, Sweep, duration, progress_words, state
 from feedrun.work import Ending
 
 ORDER = ("skipped", "done", "running", "queued", "stopped", "failed")

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feedrun import grouping, store
-from feedrun.gather import gather
-from feedrun.store import Record
+from feedrun import grouping
+from feedrun.records import store
+from feedrun.records.find import gather
+from feedrun.records.store import Record
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,9 +15,10 @@ from typing import Any
 
 from scipy.special import stdtrit
 
-from feedrun import dashboard, drawn, runlist, store
-from feedrun.gather import Gathered
-from feedrun.store import Record
+from feedrun import dashboard, drawn, runlist
+from feedrun.records import store
+from feedrun.records.find import Gathered
+from feedrun.records.store import Record
 from feedrun.thinning import Curve
 
 ASSETS = Path(__file__).parent / "assets"

@@ -13,9 +13,10 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import NamedTuple
 
-from feedrun import machine, worker
+from feedrun import worker
 from feedrun.batches import Settle, Unit
 from feedrun.live import Screen
+from feedrun.runtime import machine
 from feedrun.work import Ending
 
 MEMORY = 2.0

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from feedrun import grouping
 from feedrun.experiment import Claim, Estimate, judge, verdict_row
-from feedrun.store import Record
+from feedrun.records.store import Record
 
 
 class Pooled(NamedTuple):

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from feedrun import store
 from feedrun.config import Request
+from feedrun.records import store
 
 PACKAGES = ("feedrun", "jax", "jaxlib", "flax", "optax", "numpy", "scipy", "hydra-core", "wandb")
 

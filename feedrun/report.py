@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from feedrun.store import Record
+from feedrun.records.store import Record
 
 COLOURS = {"holds": "green", "fails": "red", "undecided": "yellow", "not measured": "dim"}
 SIGNS = {"holds": "+", "fails": "x", "undecided": "?", "not measured": "-"}

@@ -10,8 +10,9 @@ from typing import Any
 
 from rich.console import Console
 
-from feedrun import commands, document, export, store
-from feedrun.gather import Gathered, gather
+from feedrun import commands, document, export
+from feedrun.records import store
+from feedrun.records.find import Gathered, gather
 from feedrun.results import Wanted
 
 DESCRIPTION = """\

@@ -6,9 +6,9 @@ from typing import Any
 from feedrun import grouping
 from feedrun.grouping import Cell
 from feedrun.published import Number
+from feedrun.records.store import Record
 from feedrun.report import interval, number
 from feedrun.results import Entry, Results, Row, results, wanted
-from feedrun.store import Record
 from feedrun.tables import Grid, markdown
 
 

@@ -12,7 +12,7 @@ from feedrun.errors import nearest
 from feedrun.experiment import Estimate
 from feedrun.grouping import Cell, Group
 from feedrun.published import Number, beside, others, published
-from feedrun.store import Record
+from feedrun.records.store import Record
 
 
 class Wanted(BaseModel):

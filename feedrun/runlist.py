@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from feedrun import grouping, sweep
-from feedrun.gather import Gathered, queued
+from feedrun import grouping
 from feedrun.grouping import Group
-from feedrun.store import Record
-from feedrun.sweep import Job
+from feedrun.records import sweeps
+from feedrun.records.find import Gathered, queued
+from feedrun.records.store import Record
+from feedrun.records.sweeps import Job
 
 
 def recorded(
@@ -45,9 +46,9 @@ def _state(record: Record) -> tuple[str, str]:
     """complete | failed | running | stopped, and how far a running one is."""
     if record.state == "complete":
         return record.state, ""
-    now = sweep.state(record.folder)
+    now = sweeps.state(record.folder)
     if now.name == "running":
-        return now.name, sweep.progress_words(now.progress)
+        return now.name, sweeps.progress_words(now.progress)
     return ("failed" if record.state == "failed" else "stopped"), ""
 
 

@@ -7,11 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from feedrun import broadcast, conclusion, hosts, provenance, store
+from feedrun import conclusion, provenance
 from feedrun import journal as journals
 from feedrun.config import Request
 from feedrun.errors import first_line
 from feedrun.experiment import Journal, Result
+from feedrun.records import store
+from feedrun.runtime import collectives, distributed
 from feedrun.sinks import Sink
 
 
@@ -60,7 +62,7 @@ def execute(
     """
     folders = [record_folder(request) for request in requests]
     with contextlib.ExitStack() as stack:
-        start = stack.enter_context(broadcast.led())
+        start = stack.enter_context(collectives.led())
         for folder in folders:
             stack.enter_context(_claimed(folder, say, wait=wait))
         there = [_finished(r, f, say) for r, f in zip(requests, folders, strict=True)]
@@ -80,10 +82,10 @@ def follow(requests: Sequence[Request]) -> None:
     Raises Failed when the experiment raises.
     """
     try:
-        if missing := json.loads(broadcast.share() or b"[]"):
+        if missing := json.loads(collectives.share() or b"[]"):
             _results([requests[k] for k in missing], [journals.follower() for _ in missing])
     except Exception as error:  # process 0 cannot know why this one is gone: it says so itself
-        line = f"process {hosts.index()}: {type(error).__name__}: {first_line(error)}"
+        line = f"process {distributed.index()}: {type(error).__name__}: {first_line(error)}"
         raise Failed(line, None) from error
 
 

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from feedrun import slurm_settings, store, work
+from feedrun import slurm_settings, work
 from feedrun.batches import Settle, Unit, wait_for
 from feedrun.errors import BadInput
 from feedrun.live import Screen
+from feedrun.records import store
 from feedrun.slurm_settings import Settings
 from feedrun.work import Ending
 

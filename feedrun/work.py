@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from feedrun import config, hosts, process
+from feedrun import config
 from feedrun.errors import BadInput
+from feedrun.runtime import distributed, setup
 
 Say = Callable[[str], None]
 Show = Callable[[str, int, int, Mapping[str, Any]], None]
@@ -53,14 +54,14 @@ def perform(
     Raises BadInput, and what `runner.execute` raises.
     """
     settings = config.settings(tasks[0].composed, tasks[0].name)
-    held = process.setup(**settings.process.model_dump())
+    held = setup.setup(**settings.process.model_dump())
     requests = [
         config.request(task.composed, name=task.name, overrides=task.words, sweep=task.sweep)
         for task in tasks
     ]
     from feedrun import runner, sinks
 
-    if not hosts.first():
+    if not distributed.first():
         runner.follow(requests)
         return []
     for request in requests if hello else ():
@@ -87,7 +88,7 @@ def attempt(
 
     `trace` gets the traceback.
     """
-    from feedrun.store import Busy
+    from feedrun.records.store import Busy
 
     started = time.monotonic()
     ending = Ending("done")
@@ -98,7 +99,7 @@ def attempt(
     except Exception as error:  # a sweep outlives any of its jobs
         trace("".join(traceback.format_exception(_root(error))))
         ending = Ending("failed", one_line(error), lasting=isinstance(error, BadInput))
-        hosts.failed()
+        distributed.failed()
     return ending._replace(seconds=time.monotonic() - started)
 
 

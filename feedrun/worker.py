@@ -9,7 +9,8 @@ import signal
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
-from feedrun import process, work
+from feedrun import work
+from feedrun.runtime import setup
 
 
 def main(
@@ -18,7 +19,7 @@ def main(
     """Answer each (tasks, log file) that comes through the pipe with its Ending."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the launcher, which tells us
     signal.signal(signal.SIGTERM, _terminated)
-    process.die_with(parent)
+    setup.die_with(parent)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
     if gpu is not None:

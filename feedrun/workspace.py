@@ -9,9 +9,10 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from feedrun import grouping, store
+from feedrun import grouping
 from feedrun.errors import first_line
-from feedrun.store import Record
+from feedrun.records import store
+from feedrun.records.store import Record
 
 MISSING = "wandb-workspaces is not installed: pip install 'feedrun[wandb-workspaces]'"
 

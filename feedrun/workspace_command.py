@@ -4,8 +4,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from feedrun import commands, document, store, workspace
-from feedrun.gather import Gathered, gather
+from feedrun import commands, document, workspace
+from feedrun.records import store
+from feedrun.records.find import Gathered, gather
 from feedrun.results import Wanted
 
 DESCRIPTION = """\

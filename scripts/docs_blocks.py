@@ -9,10 +9,11 @@ from typing import Any
 
 import yaml
 
-from feedrun import feed, grouping, report, store
+from feedrun import feed, grouping, report
 from feedrun.experiment import Claim, Estimate, estimate
 from feedrun.published import Number
 from feedrun.published import published as printed_by
+from feedrun.records import store
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from feedrun import grouping, report, store, sweep
+from feedrun import grouping, report
 from feedrun.experiment import estimate
+from feedrun.records import store, sweeps
 from feedrun.resultgrid import results_markdown
 from scripts.bench import table as bench_table
 from scripts.bench.measure import spread
@@ -22,7 +23,7 @@ Tree = Mapping[str, Any]
 
 def publish(folder: Path, records: Path, kept: Sequence[str]) -> None:
     """Write records/<sweep name>/: the finished runs' `kept` fields and shown metrics, figures."""
-    found = sweep.read(folder)
+    found = sweeps.read(folder)
     runs = [store.load(job.folder) for job in found.jobs if store.finished(job.folder)]
     shown = (found.table or {}).get("show", ["*"])
     fields = [{key: record.run[key] for key in kept} for record in runs]
@@ -107,7 +108,7 @@ def sweep_table(place: Path) -> str:
     parts = [
         f"`feedrun sweep={content['name']}`",
         f"scale {run['scale']}",
-        f"{len(runs)} of {content['jobs']} runs, {sweep.duration(hours)} of work on one core each",
+        f"{len(runs)} of {content['jobs']} runs, {sweeps.duration(hours)} of work on one core each",
         f"code {(run['code']['sha'] or 'unknown')[:8]}{dirty}",
         f"jax {run['versions']['jax']}",
         run["started"][:10],

@@ -33,9 +33,9 @@ def pytest_configure(config):
 @pytest.fixture(autouse=True, scope="session")
 def strict_jax(tmp_path_factory):
     """Turn on x64, raising rank promotion and key-reuse checks, and a shared compile cache."""
-    from feedrun import process
+    from feedrun.runtime import setup
 
-    process.compilation_cache(process.cache_folder() / "tests")
+    setup.compilation_cache(setup.cache_folder() / "tests")
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_numpy_rank_promotion", "raise")
     jax.config.update("jax_debug_key_reuse", True)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from feedrun import store, sweep
+from feedrun.records import store, sweeps
 
 CLAIM = {
     "name": "small", "statement": "the error stays small", "source": "Thm 1", "origin": "paper",
@@ -50,7 +50,7 @@ def grid(outputs: Path, *, table=None, seeds=range(3), sizes=(16, 32), name="gri
         folder = record(
             outputs, id=id, config=config, seed=seed, minute=minute, summary=summary, claims=claims
         )
-        jobs.append(sweep.Job(id, "made", folder, {"size": size, "seed": seed}))
-    one = sweep.Sweep(outputs / "sweeps" / f"{name}-1234", name, ["sweep=grid"], jobs, table)
-    sweep.write(one)
+        jobs.append(sweeps.Job(id, "made", folder, {"size": size, "seed": seed}))
+    one = sweeps.Sweep(outputs / "sweeps" / f"{name}-1234", name, ["sweep=grid"], jobs, table)
+    sweeps.write(one)
     return one.folder

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies
 
-from feedrun import batches, runner, store
+from feedrun import batches, runner
 from feedrun.batches import Unit
+from feedrun.records import store
 from feedrun.work import Ending, Task
 
 

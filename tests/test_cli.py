@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from feedrun import cli, store
+from feedrun import cli
+from feedrun.records import store
 from tests import children
 
 OWN = Path(__file__).parent / "own"

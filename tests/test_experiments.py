@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from feedrun import runner, store
+from feedrun import runner
+from feedrun.records import store
 from feedrun.report import verdict_table
 from tests.configs import CONFIGS, EXPERIMENTS, request, swept
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from feedrun import gather, store, sweep
+from feedrun.records import find, store, sweeps
 from tests import made
 
 
 def found(*paths):
     """What gathering gives: ids, and faults."""
-    got = gather.gather(paths)
+    got = find.gather(paths)
     return [record.run["id"] for record in got.records], got.faults
 
 
@@ -39,32 +39,32 @@ def test_each_kind_of_path_gives_its_records_oldest_first(outputs):
 def test_a_record_reached_twice_is_there_once_and_named_relative_to_here(outputs):
     link = outputs.parent / "link"
     link.symlink_to(outputs)
-    got = gather.gather([outputs / "other", outputs, link])
+    got = find.gather([outputs / "other", outputs, link])
     assert len(got.records) == 7 and not got.faults and len(got.sweeps) == 1
     assert got.records[-1].folder.parts[-3:] == ("outputs", "other", "single")
-    assert not gather.gather([outputs / "other"]).records[0].folder.is_absolute()
+    assert not find.gather([outputs / "other"]).records[0].folder.is_absolute()
 
 
 def test_a_sweep_is_found_from_inside_its_own_folder(outputs, monkeypatch):
     monkeypatch.chdir(outputs / "sweeps" / "grid-1234")
-    assert len(gather.gather([Path(".")]).records) == 6
+    assert len(find.gather([Path(".")]).records) == 6
 
 
 def test_jobs_of_a_sweep_that_have_no_record_are_queued(outputs):
-    one = sweep.read(outputs / "sweeps" / "grid-1234")
-    later = sweep.Job("later", "made", outputs / "made" / "later", {"size": 64, "seed": 0})
-    sweep.write(one._replace(jobs=[*one.jobs, later]))
-    got = gather.gather([one.folder])
-    assert [job.id for job in gather.queued(got)] == ["later"] and not got.faults
+    one = sweeps.read(outputs / "sweeps" / "grid-1234")
+    later = sweeps.Job("later", "made", outputs / "made" / "later", {"size": 64, "seed": 0})
+    sweeps.write(one._replace(jobs=[*one.jobs, later]))
+    got = find.gather([one.folder])
+    assert [job.id for job in find.queued(got)] == ["later"] and not got.faults
     made.record(outputs, id="later", state="unfinished")
-    assert not gather.queued(gather.gather([one.folder]))
+    assert not find.queued(find.gather([one.folder]))
 
 
 def test_unfinished_and_failed_runs_are_kept_with_their_state(outputs):
     made.record(outputs, id="half", experiment="other", state="unfinished", minute=200)
     made.record(outputs, id="broken", experiment="other", state="failed", minute=300)
     (outputs / "other" / "broken" / "failure.json").touch()
-    got = gather.gather([outputs / "other"])
+    got = find.gather([outputs / "other"])
     assert [record.state for record in got.records] == ["complete", "unfinished", "failed"]
     assert got.records[-1].error == "RuntimeError: it broke" and not got.faults
 
@@ -144,7 +144,7 @@ def test_copies_of_one_config_are_said_and_the_newest_complete_one_is_kept(outpu
         made.record(
             outputs.parent / name, id="single", experiment="other", minute=minute, state=state
         )
-    got = gather.gather([outputs.parent / "old", outputs.parent / "new", outputs])
+    got = find.gather([outputs.parent / "old", outputs.parent / "new", outputs])
     (kept,) = [record for record in got.records if record.run["id"] == "single"]
     assert kept.folder == outputs.relative_to(outputs.parent) / "other" / "single"
     assert len(got.faults) == 1
@@ -171,14 +171,14 @@ def test_names_in_any_script_work(tmp_path):
     folder = made.record(
         tmp_path / "Ausgänge 結果", id="一", experiment="größe", summary={"Δ": 1.5}
     )
-    (record,) = gather.gather([tmp_path / "Ausgänge 結果"]).records
+    (record,) = find.gather([tmp_path / "Ausgänge 結果"]).records
     assert record.summary == {"Δ": 1.5} and record.folder.name == folder.name
     assert found(tmp_path / "nichts-ü")[1] == [f"{tmp_path}/nichts-ü: no such folder"]
 
 
 def test_published_records_need_no_more_than_docs_keep():
     docs = Path(__file__).parent.parent / "docs" / "records"
-    got = gather.gather([docs])
+    got = find.gather([docs])
     assert not got.faults and {r.run["experiment"] for r in got.records} >= {"noise_power_law"}
 
 
@@ -198,5 +198,5 @@ def test_a_thousand_records_are_read_in_seconds(tmp_path):
         shutil.copytree(first, folder)
         store.write_json(folder / "run.json", run | {"id": folder.name, "seed": number})
     began = time.process_time()
-    assert len(gather.gather([tmp_path]).records) == 1000
+    assert len(find.gather([tmp_path]).records) == 1000
     assert time.process_time() - began < 5

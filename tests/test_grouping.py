@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from feedrun import gather, grouping
+from feedrun import grouping
 from feedrun.maths import stats
+from feedrun.records import find
 from tests import made
 
 
@@ -15,7 +16,7 @@ def records(tmp_path, runs):
         made.record(
             tmp_path, id=f"{number:03d}", config=config, seed=seed, summary=summary, minute=number
         )
-    return gather.gather([tmp_path]).records
+    return find.gather([tmp_path]).records
 
 
 def test_what_varies_is_named_by_dotted_keys_without_the_seed(tmp_path):
@@ -35,7 +36,7 @@ def test_scale_and_experiment_set_runs_apart(tmp_path):
     made.record(tmp_path, id="1")
     made.record(tmp_path, id="2", scale="smoke", minute=1)
     made.record(tmp_path, id="3", experiment="other", minute=2)
-    found = gather.gather([tmp_path]).records
+    found = find.gather([tmp_path]).records
     labels = [group.label for group in grouping.groups(found)]
     assert labels == [
         "experiment=made, scale=laptop",

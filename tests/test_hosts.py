@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from feedrun import hosts, store
+from feedrun.records import store
+from feedrun.runtime import distributed
 from tests import children
 
 pytestmark = pytest.mark.slow  # processes that start, compile and meet: a minute
@@ -218,7 +219,7 @@ def test_a_meeting_that_cannot_be_is_refused(count, index, address, line, monkey
         if value is not None:
             monkeypatch.setenv(name, value)
     with pytest.raises(ConnectionError, match=line):
-        hosts._meeting(address)
+        distributed._meeting(address)
 
 
 def test_a_busy_port_is_refused(monkeypatch):
@@ -228,4 +229,4 @@ def test_a_busy_port_is_refused(monkeypatch):
         socket.create_server(("", 0)) as server,
         pytest.raises(ConnectionError, match="in use"),
     ):
-        hosts._meeting(f"localhost:{server.getsockname()[1]}")
+        distributed._meeting(f"localhost:{server.getsockname()[1]}")

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import feedrun
-from feedrun import store
 from feedrun.errors import BadInput
+from feedrun.records import store
 from feedrun.runner import Failed
 from tests import children, made
 

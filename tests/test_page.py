@@ -11,8 +11,9 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from feedrun import dashboard, gather, grouping, page, store, sweep, thinning
+from feedrun import dashboard, grouping, page, thinning
 from feedrun.maths import stats
+from feedrun.records import find, store, sweeps
 from tests import made
 
 EVIL = "</script><img src=x onerror=alert(1)>{{script}}"
@@ -20,7 +21,7 @@ EVIL = "</script><img src=x onerror=alert(1)>{{script}}"
 
 def built(*paths, place=None, live=None):
     """(page, its data, faults) of the records under some paths."""
-    found = gather.gather([Path(path) for path in paths])
+    found = find.gather([Path(path) for path in paths])
     text, faults = page.build(found, Path(place or paths[0]), read=thinning.read, live=live)
     return text, json.loads(gzip.decompress(block(text, "data"))), faults
 
@@ -75,9 +76,9 @@ def test_every_state_is_shown_as_such(tmp_path):
     going = made.record(tmp_path, id="going", config={"size": 3}, state="unfinished", minute=92)
     told = {"scope": "train", "done": 3, "total": 9, "rate": 2.0, "left": 3.0}
     store.write_json(going / "progress.json", told)
-    one = sweep.read(folder)
-    late = sweep.Job("late", "made", tmp_path / "made" / "late", {"size": "16", "seed": "7"})
-    sweep.write(one._replace(jobs=[*one.jobs, late]))
+    one = sweeps.read(folder)
+    late = sweeps.Job("late", "made", tmp_path / "made" / "late", {"size": "16", "seed": "7"})
+    sweeps.write(one._replace(jobs=[*one.jobs, late]))
     with store.locked(going, None):
         _, data, _ = built(tmp_path)
     runs = {run["id"]: run for run in data["experiments"][0]["runs"]}
@@ -175,7 +176,7 @@ def test_of_a_grid_of_two_by_two_nothing_is_usual(tmp_path):
     configs = [{"a": a, "b": b} for a in (1, 2) for b in (1, 2)]
     for number, config in enumerate(configs):
         made.record(tmp_path, id=f"r{number}", config=config, minute=number)
-    records = gather.gather([tmp_path]).records
+    records = find.gather([tmp_path]).records
     assert dashboard.usual(grouping.groups(records)) == {}
 
 

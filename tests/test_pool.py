@@ -4,7 +4,8 @@ import signal
 
 import pytest
 
-from feedrun import machine, pool
+from feedrun import pool
+from feedrun.runtime import machine
 
 
 @pytest.fixture

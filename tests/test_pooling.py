@@ -2,7 +2,8 @@
 
 import pytest
 
-from feedrun import gather, pooling
+from feedrun import pooling
+from feedrun.records import find
 from tests import made
 
 
@@ -15,7 +16,7 @@ def pooled(tmp_path, values, low=None, high=None, verdicts=None, missing=()):
         made.record(
             tmp_path, id=f"{seed}", seed=seed, summary=summary, claims=[row | {"verdict": verdict}]
         )
-    (one,) = pooling.pooled(gather.gather([tmp_path]).records)
+    (one,) = pooling.pooled(find.gather([tmp_path]).records)
     return one
 
 
@@ -87,5 +88,5 @@ def test_claims_that_expect_other_things_stay_apart(tmp_path):
     for seed, high in enumerate((0.5, 0.5, 0.7)):
         claims = [made.CLAIM | {"expected_high": high}]
         made.record(tmp_path, id=f"{seed}", seed=seed, claims=claims)
-    found = pooling.pooled(gather.gather([tmp_path]).records)
+    found = pooling.pooled(find.gather([tmp_path]).records)
     assert [(one.runs, one.row["expected_high"]) for one in found] == [(2, 0.5), (1, 0.7)]

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from feedrun import machine, process
+from feedrun.runtime import machine, setup
 from tests import children
 
 COUNTED = """
@@ -42,7 +42,7 @@ def python(code, folder, *, tuned=True, **environment):
 
 
 def test_importing_it_imports_no_jax(tmp_path):
-    code = "import json, sys, feedrun.process; print(json.dumps('jax' in sys.modules))"
+    code = "import json, sys, feedrun.runtime.setup; print(json.dumps('jax' in sys.modules))"
     assert python(code, tmp_path) is False
 
 
@@ -142,7 +142,7 @@ print(json.dumps({"huge": int(re.search("AnonHugePages: *([0-9]+)", rollup)[1]) 
 """
 
 
-@pytest.mark.skipif(process._malloc_fault() is not None, reason=f"{process._malloc_fault()}")
+@pytest.mark.skipif(setup._malloc_fault() is not None, reason=f"{setup._malloc_fault()}")
 def test_a_restarted_command_has_its_large_buffers_in_huge_pages(tmp_path):
     plain = python(HUGE % "", tmp_path, tuned=False)
     restarted = python(HUGE % "process.restart()", tmp_path, tuned=False)

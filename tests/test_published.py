@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 import feedrun
-from feedrun import grouping, published, store
+from feedrun import grouping, published
 from feedrun.config import resolve
+from feedrun.records import store
 
 PAPERS = Path(feedrun.__file__).parent / "papers"
 CONFIGS = PAPERS.parent.parent / "configs" / "experiment"

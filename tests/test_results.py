@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from feedrun import gather, resultgrid, results
+from feedrun import resultgrid, results
 from feedrun.maths import stats
+from feedrun.records import find
 from feedrun.results import Difference
 from tests import made
 
@@ -28,7 +29,7 @@ def records(
                     tmp_path, id=f"{minute}", config=config, seed=seed, minute=minute,
                     summary={"accuracy": float(value), "loss": [1.0, 2.0, 3.0]}, **more,
                 )  # fmt: skip
-    return gather.gather([tmp_path]).records
+    return find.gather([tmp_path]).records
 
 
 def difference(row) -> Difference:
@@ -80,7 +81,7 @@ def test_only_seeds_that_both_have_are_compared(tmp_path):
             tmp_path / "b", id=f"b{seed}", config=config, seed=seed, minute=minute,
             summary={"accuracy": 0.5},
         )  # fmt: skip
-    all_records = gather.gather([tmp_path]).records
+    all_records = find.gather([tmp_path]).records
     found = results.results(all_records, want(baseline={"kind": "a"}, show=["accuracy"]))
     apart = difference(found.rows[1])
     assert (apart.pairs, apart.low, apart.high) == (2, None, None)
@@ -90,7 +91,7 @@ def test_the_difference_of_two_fits_has_both_their_errors(tmp_path):
     for seed, (kind, value) in enumerate([("a", 1.0), ("b", 3.0)]):
         fit = {"value": value, "low": value - 0.3, "high": value + 0.4}
         made.record(tmp_path, id=kind, config={"kind": kind}, minute=seed, summary={"x": fit})
-    found = results.results(gather.gather([tmp_path]).records, want(baseline={"kind": "a"}))
+    found = results.results(find.gather([tmp_path]).records, want(baseline={"kind": "a"}))
     apart = difference(found.rows[1])
     assert (apart.low, apart.high) == pytest.approx((1.5, 2.5))  # 3, 4, 5
 
@@ -165,7 +166,7 @@ def test_failed_runs_are_counted_and_change_no_number(tmp_path):
     found = records(tmp_path, kinds=("a", "b"))
     config = {"task": "x", "model": {"kind": "a"}}
     made.record(tmp_path, id="f", config=config, seed=7, state="failed", minute=300)
-    with_failed = gather.gather([tmp_path]).records
+    with_failed = find.gather([tmp_path]).records
     show = {"show": ["accuracy"]}
     before, after = (resultgrid.results_table(r, show) for r in (found, with_failed))
     assert [row[1] for row in after.rows] == ["4 of 5", "4"]
@@ -180,7 +181,7 @@ def test_published_numbers_stand_in_their_column_with_their_source(tmp_path):
             tmp_path, id=f"{layer}", experiment="noise_power_law", paper="noise_curvature",
             config=config, minute=layer, summary={"gamma_emp_layerwise": [1.3, 1.3, 1.31]},
         )  # fmt: skip
-    grid = resultgrid.results_table(gather.gather([tmp_path]).records)
+    grid = resultgrid.results_table(find.gather([tmp_path]).records)
     assert grid.header == ["layer", "n", "gamma_emp_layerwise", "gamma_emp_layerwise\npublished"]
     assert [row[-1] for row in grid.rows] == ["1.39 (a)", "1.3 (a)"]
     assert any(note.startswith("(a) the authors' supplementary figures") for note in grid.notes)
@@ -193,7 +194,7 @@ def test_published_rows_of_other_models_stand_below_ours(tmp_path):
             config={"task": "listops", "attend": "softmax"}, summary={"accuracy": 0.3 + seed / 10},
         )  # fmt: skip
     table = {"rows": ["task", "attend"], "show": ["accuracy"]}
-    grid = resultgrid.results_table(gather.gather([tmp_path]).records, table)
+    grid = resultgrid.results_table(find.gather([tmp_path]).records, table)
     assert grid.rows[0] == ["listops", "softmax", "2", "0.35"]
     assert ["listops", "Reformer", "", "0.3727 (a)"] in grid.rows
     assert not any("text" in row for row in grid.rows)

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from feedrun import provenance, runner, sinks, store, sweep
+from feedrun import provenance, runner, sinks
+from feedrun.records import store, sweeps
 
 
 def execute(request, mirrors=(), lines=None):
@@ -116,5 +117,5 @@ def test_a_clock_that_goes_backwards_spoils_nothing(request_of, monkeypatch):
     assert again.existed and again.record.seconds >= 0
     times = [row["time"] for row in store.read_rows(record.folder / "metrics.jsonl")]
     assert times == sorted(times) and times[0] >= 0
-    assert sweep.state(record.folder).name == "done"
-    assert sweep.state(runner.record_folder(interrupted)).name == "failed"
+    assert sweeps.state(record.folder).name == "done"
+    assert sweeps.state(runner.record_folder(interrupted)).name == "failed"

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedrun import journal, store
+from feedrun import journal
+from feedrun.records import store
 
 
 @pytest.fixture

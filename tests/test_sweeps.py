@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from feedrun import cli, store, sweep
+from feedrun import cli
+from feedrun.records import store, sweeps
 from tests import children
 
 OWN = Path(__file__).parent / "own"
@@ -150,7 +151,7 @@ def test_killed_launcher_takes_its_workers_along_and_can_be_started_again(tmp_pa
     folders = list(tmp_path.glob("outputs/lab/*"))
     children.until(lambda: not any(store.held(folder) for folder in folders))
     (tmp_path / "go").touch()
-    assert [sweep.state(folder).name for folder in folders] == ["stopped", "stopped"]
+    assert [sweeps.state(folder).name for folder in folders] == ["stopped", "stopped"]
     code, out, _ = feedrun(tmp_path, *words)
     assert code == 0 and "2 jobs: 2 done" in out
 
@@ -210,7 +211,7 @@ def test_garbage_in_a_record_is_kept_beside_it_and_the_run_starts_anew(tmp_path,
 def test_named_sweep_needs_no_flag_and_says_how_it_is_shown(tmp_path, here):
     assert here("sweep=lab_table", "scale=smoke", "launcher=inline", "seed=range(2)", "-q") == 0
     (folder,) = (tmp_path / "outputs/sweeps").iterdir()
-    planned = sweep.read(folder)
+    planned = sweeps.read(folder)
     assert folder.name.startswith("lab_table-")
     assert planned.table == {
         "title": "Distance to the line after SGD",

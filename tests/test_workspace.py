@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from feedrun import commands, workspace
-from feedrun.gather import gather
+from feedrun.records.find import gather
 from tests import made
 
 

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from feedrun import process
+from feedrun.runtime import setup as process
 
 GROUPS = (
     "w1", "w2_oracle", "w2_scan", "w3", "lra_data",

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sys
 
-from feedrun import process
+from feedrun.runtime import setup
 
 
 def main(cache: bool) -> list[float]:
     """[mean training loss of 20 steps, sum of the scan's gradient]."""
-    process.setup(cache=cache, devices="auto", malloc=True, precision="highest")
+    setup.setup(cache=cache, devices="auto", malloc=True, precision="highest")
     import jax
     import jax.numpy as jnp
 
@@ -41,5 +41,5 @@ def _compose(first, second):
 
 
 if __name__ == "__main__":
-    process.restart()
+    setup.restart()
     print(*main(sys.argv[1:] == ["cache"]))

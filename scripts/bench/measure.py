@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from feedrun import machine
+from feedrun.runtime import machine
 from scripts.bench import ceilings
 from scripts.bench.case import Case, Contestant, Gate
 

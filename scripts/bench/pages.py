@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from feedrun import gather, page, store, thinning
+from feedrun import page, thinning
+from feedrun.records import find, store
 from scripts import browser
 from scripts.bench.case import Case, Contestant, Gate
 
@@ -132,7 +133,7 @@ def _ours(inputs: Outputs) -> Callable[[], Any]:
 
 def write(inputs: Outputs) -> tuple[int, float]:
     """Write the page; its size and the mean of `last` over the runs as the page has it."""
-    found = gather.gather([inputs.path])
+    found = find.gather([inputs.path])
     text, _ = page.build(found, inputs.path.parent, read=thinning.read)
     target = inputs.path.parent / "compare.html"
     store.write_whole(target, lambda part: part.write_text(text, encoding="utf-8"))

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from feedrun import document, gather, report_command, store
+from feedrun import document, report_command
+from feedrun.records import find, store
 from feedrun.results import Wanted
 from scripts.bench.case import Case, Contestant, Gate
 
@@ -84,7 +85,7 @@ def _claim(number: int, summary: dict[str, Any]) -> dict[str, Any]:
 
 def _report(inputs: Outputs) -> Callable[[], Any]:
     def call() -> float:
-        found = document.document(gather.gather([inputs.path]), [], Wanted())
+        found = document.document(find.gather([inputs.path]), [], Wanted())
         assert len(report_command.rendered(found, "text")) > CONFIGS * CLAIMS
         results = found.sections[0].results
         assert results is not None
@@ -96,7 +97,7 @@ def _report(inputs: Outputs) -> Callable[[], Any]:
 
 def _gather(inputs: Outputs) -> Callable[[], Any]:
     def call() -> float:
-        records = gather.gather([inputs.path]).records
+        records = find.gather([inputs.path]).records
         return float(np.mean([record.summary["number0"] for record in records]))
 
     return call

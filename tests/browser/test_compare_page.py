@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from feedrun import compare, gather, store, sweep, thinning
+from feedrun import compare, thinning
 from feedrun import page as html
 from feedrun.maths import stats
+from feedrun.records import find, store, sweeps
 from scripts import browser
 from tests import children, made
 
@@ -38,8 +39,8 @@ def outputs(folder):
     halted = made.record(folder, id="halted", config=_config(0.2), state="unfinished", minute=71)
     _log(halted, loss(0.2, 0)[:20])
     made.record(folder, id="tiny", config=_config(1.0) | {"steps": 5}, scale="smoke", minute=72)
-    jobs.append(sweep.Job("late", "made", folder / "made" / "late", {"rate": "1.0", "seed": "9"}))
-    sweep.write(sweep.Sweep(folder / "sweeps" / "rates-1", "rates", [], jobs, None))
+    jobs.append(sweeps.Job("late", "made", folder / "made" / "late", {"rate": "1.0", "seed": "9"}))
+    sweeps.write(sweeps.Sweep(folder / "sweeps" / "rates-1", "rates", [], jobs, None))
     other = made.record(folder, id="one", experiment="größe 結果", minute=73)
     _log(other, loss(0.1, 0))
 
@@ -60,7 +61,7 @@ def _run(folder, number, rate, seed):
     (made_at / "figures").mkdir()
     (made_at / "figures" / "bars.png").write_bytes(_png())
     job = {"rate": str(rate), "seed": str(seed)}
-    return sweep.Job(f"run{number:02d}", "made", made_at, job)
+    return sweeps.Job(f"run{number:02d}", "made", made_at, job)
 
 
 def _log(folder, values):
@@ -384,7 +385,7 @@ def test_on_paper_it_is_light_and_without_controls(visit):
 
 def test_a_watched_page_reloads_itself_and_keeps_what_was_chosen(running, tmp_path):
     def write():
-        found = gather.gather([tmp_path / "outputs"])
+        found = find.gather([tmp_path / "outputs"])
         text, _ = html.build(found, tmp_path, read=thinning.read, live=0.5)
         (tmp_path / "page.html").write_text(text, encoding="utf-8")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from feedrun import store, sweep
+from feedrun.records import store, sweeps
 from tests import children
 from tests.children import until
 
@@ -75,7 +75,7 @@ def test_preempted_job_is_queued_again_and_ends_as_if_nothing_had_happened(tmp_p
     (folder,) = (tmp_path / "outputs/sweeps").iterdir()
     job = store.read_json(folder / "slurm.json")[path.parent.name]
     subprocess.run(["scancel", "--signal=USR2", job], check=True)
-    until(lambda: sweep.state(path.parent).name == "stopped", process)
+    until(lambda: sweeps.state(path.parent).name == "stopped", process)
     (tmp_path / "go").touch()
     code, out, err = finished(process)
     assert code == 0 and "2 jobs: 2 done" in out, err
@@ -153,7 +153,7 @@ def test_a_preempted_job_of_two_tasks_resumes_in_both(tmp_path):
     (folder,) = (tmp_path / "outputs/sweeps").iterdir()
     job = store.read_json(folder / "slurm.json")[path.parent.name]
     subprocess.run(["scancel", "--signal=USR2", job], check=True)
-    until(lambda: sweep.state(path.parent).name == "stopped", process)
+    until(lambda: sweeps.state(path.parent).name == "stopped", process)
     (tmp_path / "go").touch()
     code, out, err = finished(process)
     assert code == 0 and "1 job: 1 done" in out, err

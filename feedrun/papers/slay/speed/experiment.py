@@ -13,13 +13,13 @@ import jax
 import numpy as np
 from pydantic import Field, model_validator
 
-from feedrun import machine
 from feedrun.choices import one_of
 from feedrun.experiment import Config, Experiment, Journal, Result
 from feedrun.papers.slay.speed import claims, figures, measures
 from feedrun.papers.slay.speed import fidelity as speed_fidelity
 from feedrun.papers.slay.speed import layer as speed_layer
 from feedrun.papers.slay.speed.layer import VARIANTS, Program
+from feedrun.runtime import machine
 
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0)]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from feedrun import store
+from feedrun.records import store
 
 
 class Job(NamedTuple):

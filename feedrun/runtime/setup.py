@@ -18,7 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from feedrun import hosts, machine
+from feedrun.runtime import distributed as hosts
+from feedrun.runtime import machine
 
 OURS = "FEEDRUN_SET"
 """Environment variable that lists the variables set here: those a later set-up may change."""

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from feedrun import hosts
+from feedrun.runtime import distributed
 
 
 def share(data: bytes = b"") -> bytes:
     """The bytes that process 0 gives, on every process; all of them must call this."""
-    if not hosts.several():
+    if not distributed.several():
         return data
     from jax.experimental.multihost_utils import broadcast_one_to_all as broadcast
 
@@ -28,7 +28,7 @@ def share(data: bytes = b"") -> bytes:
     length = int.from_bytes(np.asarray(size).tobytes(), "big")
     if length == 0:
         return b""
-    mine = np.frombuffer(data, np.uint8) if hosts.first() else np.zeros(length, np.uint8)
+    mine = np.frombuffer(data, np.uint8) if distributed.first() else np.zeros(length, np.uint8)
     return np.asarray(broadcast(mine)).tobytes()
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from feedrun import checked, store, sweep
+from feedrun.records import schema, store
+from feedrun.records import sweeps as sweep
 
 DEPTH = 4
 """Folders below a path that are searched: a checkout, its outputs/, an experiment, a record."""
@@ -104,7 +105,7 @@ def _read(folder: Path, faults: list[str]) -> store.Record | None:
     """One record, checked; None, with a fault, where it cannot be read or relied on."""
     try:
         record = store.load(folder)
-        checked.record(record)
+        schema.record(record)
     except ValueError as error:
         faults.append(f"left out: {error}")
     except (KeyError, TypeError) as error:

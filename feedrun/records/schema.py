@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from feedrun import store
+from feedrun.records import store
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 

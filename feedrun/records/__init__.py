@@ -1,0 +1,1 @@
+"""Records on disk: stored, found, checked; and the state of a sweep's jobs."""

@@ -213,7 +213,7 @@ def _results(requests: Sequence[Request], keepers: Sequence[Journal]) -> list[Re
         if not others:
             key = jax.random.key(first.settings.seed)
             return [experiment.run(first.cfg, key, keepers[0])]
-        from feedrun.together import side_by_side
+        from feedrun.experiment.batch import side_by_side
 
         if experiment.many is None:
             raise ValueError(f"{first.name} cannot run {len(requests)} configs as one program")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from feedrun.experiment import Result, silent_journal
-from feedrun.together import alone, side_by_side
+from feedrun.experiment.batch import alone, side_by_side
 
 
 def memory(checkpoint=None, due=True):

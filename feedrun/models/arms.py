@@ -16,9 +16,9 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from feedrun.models.attending import Attention
+from feedrun.models.attention import Attention
 from feedrun.models.recurrent import GRU, LSTM, S4D, SSD, Mamba
-from feedrun.models.streams import positions
+from feedrun.models.streaming import positions
 
 MIXERS = {
     "mamba1": "selective, a decay for every channel and state (Mamba-1)",

@@ -14,8 +14,8 @@ from flax import linen as nn
 from jax.tree_util import Partial
 from jaxtyping import Array, Float, Integer, Key
 
+from feedrun.models.bidirectional import Recurrence, RecurrentBlock
 from feedrun.models.block import Block, wide
-from feedrun.models.both_ways import Recurrence, RecurrentBlock
 
 Attend = Callable[..., Any]
 """attend(q, k, v, *, causal, mask) -> out for one head; a pytree of what was drawn for it."""

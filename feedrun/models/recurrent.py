@@ -14,7 +14,7 @@ from flax import linen as nn
 
 from feedrun.maths import recurrences
 from feedrun.maths.selective_scan import selective_scan, selective_step
-from feedrun.models.streams import ShortConvolution, over_time, scan_over_time, uniform
+from feedrun.models.streaming import ShortConvolution, over_time, scan_over_time, uniform
 
 DT = (1e-3, 1e-1)
 """Range in which step sizes start, uniform in their logarithm; never below 1e-4."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from feedrun.choices import known
+from feedrun.errors import known
 from feedrun.tasks import formats
 from feedrun.tasks.fetch import DOWNLOADS
 from feedrun.tasks.fetch import fetch as download

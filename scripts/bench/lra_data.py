@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from feedrun.tasks import listops, pathfinder
+from feedrun.tasks.lra import listops, pathfinder
 from scripts.bench.case import Case, Contestant, Gate
 
 LIMITS = {"shortest": 500, "longest": 2000, "max_depth": 10, "max_args": 10}

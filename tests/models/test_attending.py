@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from feedrun.models.attending import Attention
+from feedrun.models.attention import Attention
 
 T, D, H = 9, 8, 2
 

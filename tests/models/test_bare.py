@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from feedrun.maths import riccati
-from feedrun.models.bare import bare
+from feedrun.models.linear_rnn import bare
 from feedrun.papers.ssm_icl.families import linear_gaussian
 from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 

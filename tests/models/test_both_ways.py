@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from feedrun.models.both_ways import BothWays, Recurrence, backwards, matched, state
+from feedrun.models.bidirectional import BothWays, Recurrence, backwards, matched, state
 from feedrun.models.recurrent import SSD
 
 SMALL = Recurrence(states=3, chunk=4)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from feedrun.maths.attention import softmax_attention
-from feedrun.models.both_ways import Recurrence
+from feedrun.models.bidirectional import Recurrence
 from feedrun.models.classifier import Sizes, classifier
 from feedrun.papers.slay.attention.mechanisms import ATTENDS, CONFIGURATIONS
 

@@ -18,8 +18,8 @@ import optax
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from feedrun import together, train
-from feedrun.experiment import Claim, Config, Experiment, Journal, Result
+from feedrun import train
+from feedrun.experiment import Claim, Config, Experiment, Journal, Result, batch
 
 SGD = optax.inject_hyperparams(optax.sgd)(learning_rate=0.0)
 
@@ -120,4 +120,4 @@ CLAIMS = (
     Claim("close", "SGD finds the line", "textbook", "derived", "distance", high=0.1),
     Claim("far", "SGD ends far from the line", "nobody", "rival", "repeats", low=2.0),
 )
-EXPERIMENT = Experiment(Lab, together.alone(many), CLAIMS, figures, many=many, numbers=("lr",))
+EXPERIMENT = Experiment(Lab, batch.alone(many), CLAIMS, figures, many=many, numbers=("lr",))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from feedrun.tasks import listops, lra
+from feedrun.tasks.lra import catalogue, listops
 
 LIMITS = {"shortest": 20, "longest": 120, "max_depth": 6, "max_args": 5}
 SMALL: dict[str, Any] = {"length": 64, "train": 3, "valid": 2, "test": 2}
@@ -130,7 +130,7 @@ def write(folder, line=b"( ( ( [SM 7 ) 5 ) ] )\t2\r\n", *, names=listops.FILES):
 @pytest.mark.parametrize("up", ["", "lra_release", "lra_release/lra_release"])
 def test_the_release_is_found_at_every_depth(tmp_path, up):
     write(tmp_path / up / "listops-1000")
-    task = lra.load("listops", folder=tmp_path, **SMALL)
+    task = catalogue.load("listops", folder=tmp_path, **SMALL)
     assert words(task.test.tokens[1][:4]) == ["[SM", "7", "5", "]"]
     assert task.train.labels.tolist() == [2, 2, 2] and task.train.lengths.tolist() == [4] * 3
     assert task.vocabulary == 16 and "published" in task.source
@@ -139,17 +139,17 @@ def test_the_release_is_found_at_every_depth(tmp_path, up):
 def test_a_partial_or_damaged_release_says_what_is_wrong_and_where(tmp_path):
     place = tmp_path / "listops-1000"
     with pytest.raises(FileNotFoundError, match=r"no basic_train.tsv, basic_val.tsv, .*there"):
-        lra.load("listops", folder=tmp_path, **SMALL)
+        catalogue.load("listops", folder=tmp_path, **SMALL)
     write(place, names=listops.FILES[:2])
     with pytest.raises(FileNotFoundError, match=f"no basic_test.tsv in {place}: unpack"):
-        lra.load("listops", folder=tmp_path, **SMALL)
+        catalogue.load("listops", folder=tmp_path, **SMALL)
     write(place)
     with pytest.raises(ValueError, match="longer than length=3"):
-        lra.load("listops", folder=tmp_path, **SMALL | {"length": 3})
-    cut = lra.load("listops", folder=tmp_path, truncate=True, **SMALL | {"length": 3})
+        catalogue.load("listops", folder=tmp_path, **SMALL | {"length": 3})
+    cut = catalogue.load("listops", folder=tmp_path, truncate=True, **SMALL | {"length": 3})
     assert "7 sequences cut to 3 tokens" in cut.source
     with pytest.raises(ValueError, match="has 4 examples, not 5"):
-        lra.load("listops", folder=tmp_path, **SMALL | {"train": 5})
+        catalogue.load("listops", folder=tmp_path, **SMALL | {"train": 5})
     write(place, b"( [MUL 2 3 ] )\t6\n")
     with pytest.raises(ValueError, match=r"basic_train.tsv: line 2 is not"):
-        lra.load("listops", folder=tmp_path, **SMALL)
+        catalogue.load("listops", folder=tmp_path, **SMALL)

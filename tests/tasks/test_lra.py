@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from feedrun.tasks import cache, image, images, lra, retrieval, sequences, sourcecode
+from feedrun.tasks import cache, images
+from feedrun.tasks.lra import catalogue, image, retrieval, sequences, sourcecode
 
 SIZES: dict[str, Any] = {"train": 40, "valid": 8, "test": 12}
 LENGTHS = {"listops": 64, "text": 256, "retrieval": 256, "image": 256, "pathfinder": 1024}
@@ -28,7 +29,7 @@ def packages():
 
 def load(task, folder=None, **options):
     options = SIZES | {"length": LENGTHS.get(task, 64)} | options
-    return lra.load(task, folder=folder, **options)
+    return catalogue.load(task, folder=folder, **options)
 
 
 def error(task, folder=None, **options):
@@ -48,7 +49,7 @@ def texts(tokens, lengths):
 # every task ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("task", lra.TASKS)
+@pytest.mark.parametrize("task", catalogue.TASKS)
 def test_splits_have_their_sizes_valid_ids_and_no_example_in_common(task, packages):
     data = load(task)
     rows = []
@@ -63,7 +64,7 @@ def test_splits_have_their_sizes_valid_ids_and_no_example_in_common(task, packag
     assert sum(map(len, rows)) == len(set.union(*rows)) == sum(SIZES.values())
 
 
-@pytest.mark.parametrize("task", lra.TASKS)
+@pytest.mark.parametrize("task", catalogue.TASKS)
 def test_the_seed_alone_decides_the_data(task, packages, monkeypatch, tmp_path):
     first, again, other = load(task), load(task), load(task, seed=1)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from feedrun.tasks import lra, paddles, pathfinder, snakes
+from feedrun.tasks.lra import catalogue, paddles, pathfinder, snakes
 
 LOOKS = [(32, 6, 1), (32, 14, 1), (64, 6, 1), (128, 6, 2), (128, 6, 3)]
 SMALL: dict[str, Any] = {"length": 1024, "train": 16, "valid": 2, "test": 2}
@@ -109,7 +109,9 @@ def test_targets_come_out_whole_as_often_as_the_authors_code_has_it():
 
 
 def test_labels_are_balanced_and_the_ink_does_not_tell_them():
-    task = lra.load("pathfinder", length=1024, train=2000, valid=10, test=11, difficulty="easy")
+    task = catalogue.load(
+        "pathfinder", length=1024, train=2000, valid=10, test=11, difficulty="easy"
+    )
     assert [split.labels.sum() for split in task[:3]] == [1000, 5, 5]
     ink = task.train.tokens.mean(axis=1)
     yes, no = ink[task.train.labels == 1], ink[task.train.labels == 0]
@@ -129,9 +131,9 @@ def test_a_sheet_has_the_labels_side_by_side():
 
 def test_wrong_sizes_and_difficulties_are_refused():
     with pytest.raises(ValueError, match="1024, 4096 or 16384"):
-        lra.load("pathfinder", length=1000, train=1, valid=1, test=1)
+        catalogue.load("pathfinder", length=1000, train=1, valid=1, test=1)
     with pytest.raises(ValueError, match="no difficulty 'harder'"):
-        lra.load("pathfinder", difficulty="harder", **SMALL)
+        catalogue.load("pathfinder", difficulty="harder", **SMALL)
 
 
 def write(folder, *, count=10):
@@ -150,7 +152,7 @@ def write(folder, *, count=10):
 
 def test_published_images_are_split_in_their_order_and_the_empty_one_is_left_out(tmp_path):
     write(tmp_path / "pathfinder32" / "curv_contour_length_14")
-    task = lra.load("pathfinder", folder=tmp_path, length=1024, train=23, valid=3, test=3)
+    task = catalogue.load("pathfinder", folder=tmp_path, length=1024, train=23, valid=3, test=3)
     values = [split.tokens[:, 0] - 1 for split in task[:3]]
     for split, value in zip(task[:3], values, strict=True):
         np.testing.assert_array_equal(value // 10 % 2, split.labels)
@@ -158,13 +160,13 @@ def test_published_images_are_split_in_their_order_and_the_empty_one_is_left_out
     assert sorted(values[2]) == [3 + 10 * n for n in (7, 8, 9)]
     assert "1 unreadable images left out" in task.source
     with pytest.raises(ValueError, match="has 23 images of a split, not 24"):
-        lra.load("pathfinder", folder=tmp_path, length=1024, train=24, valid=3, test=3)
+        catalogue.load("pathfinder", folder=tmp_path, length=1024, train=24, valid=3, test=3)
 
 
 def test_a_partial_release_names_the_missing_folder(tmp_path):
     write(tmp_path / "pathfinder32" / "curv_baseline")
     with pytest.raises(FileNotFoundError, match=r"no imgs, metadata in .*lra_release.gz"):
-        lra.load("pathfinder", folder=tmp_path, **SMALL)
+        catalogue.load("pathfinder", folder=tmp_path, **SMALL)
     (tmp_path / "pathfinder32/curv_baseline/metadata/2.npy").write_text("imgs/2 sample_0.png 0\n")
     with pytest.raises(ValueError, match=r"2.npy: line 1 is not"):
-        lra.load("pathfinder", folder=tmp_path, difficulty="easy", **SMALL)
+        catalogue.load("pathfinder", folder=tmp_path, difficulty="easy", **SMALL)

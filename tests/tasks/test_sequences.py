@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from feedrun.tasks.sequences import Sequences, buckets, real_share
+from feedrun.tasks.lra.sequences import Sequences, buckets, real_share
 
 
 def split(lengths):

@@ -13,7 +13,7 @@ import yaml
 import feedrun
 from feedrun.experiment import silent_journal
 from feedrun.maths.attention import softmax_attention
-from feedrun.models import mixing
+from feedrun.models import decoder as mixing
 from feedrun.papers.slay.attention.mechanisms import DELTA, windows
 from feedrun.papers.slay.decoders import generate, training
 from feedrun.papers.slay.decoders.training import Mechanism

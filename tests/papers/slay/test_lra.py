@@ -21,7 +21,7 @@ from feedrun.papers.slay.lra import cost, mixing, training
 from feedrun.papers.slay.lra import experiment as lra
 from feedrun.papers.slay.lra import figures as lra_figures
 from feedrun.papers.slay.lra.claims import CLAIMS, PAIRS
-from feedrun.tasks.sequences import Sequences, buckets
+from feedrun.tasks.lra.sequences import Sequences, buckets
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 T, BATCH = 8, 16

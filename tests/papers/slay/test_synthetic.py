@@ -13,7 +13,7 @@ import yaml
 import feedrun
 from feedrun import streams, tuning
 from feedrun.experiment import silent_journal
-from feedrun.models import mixing
+from feedrun.models import decoder as mixing
 from feedrun.papers.slay.decoders import tasks, training
 from feedrun.papers.slay.decoders.training import Mechanism
 from feedrun.papers.slay.synthetic import levels, suite

@@ -14,8 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field
 
-from feedrun import together
-from feedrun.experiment import Config, Estimate, Experiment, Journal, Result
+from feedrun.experiment import Config, Estimate, Experiment, Journal, Result, batch
 from feedrun.maths.proportions import clopper_pearson
 from feedrun.papers.mean_field.phase import figures, flow, measures, schemes, starts, sweep_figures
 from feedrun.papers.mean_field.phase import model as models
@@ -183,7 +182,7 @@ def rates(cfg: Phase, theory: Theory, times: np.ndarray, gaps: np.ndarray) -> di
 
 EXPERIMENT = Experiment(
     config=Phase,
-    run=together.alone(many),
+    run=batch.alone(many),
     claims=CLAIMS,
     figures=figures.one_run,
     reduce=sweep_figures.by_scheme,

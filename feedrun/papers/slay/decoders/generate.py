@@ -9,7 +9,7 @@ from jaxtyping import Array, Int
 
 from feedrun.maths import linear_attention
 from feedrun.maths.kernel_sums import Kernel
-from feedrun.models.mixing import Decoder
+from feedrun.models.decoder import Decoder
 
 
 def kernel_of(drawn: Any) -> Kernel:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from feedrun import streams
-from feedrun.models.mixing import Decoder
+from feedrun.models.decoder import Decoder
 from feedrun.papers.slay.decoders import training
 from feedrun.tasks.synthetic import Example, Task, padded
 

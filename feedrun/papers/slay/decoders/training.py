@@ -10,10 +10,10 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 from pydantic import Field
 
-from feedrun.choices import known, one_of
-from feedrun.experiment import Config
+from feedrun.errors import known
+from feedrun.experiment import Config, one_of
 from feedrun.maths.attention import softmax_attention
-from feedrun.models.mixing import Decoder
+from feedrun.models.decoder import Decoder
 from feedrun.papers.slay.attention.mechanisms import ATTENDS, KERNELS, Sizes
 from feedrun.papers.slay.attention.pairwise import by_pairs
 

@@ -4,8 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from feedrun.choices import one_of
-from feedrun.experiment import Config
+from feedrun.experiment import Config, one_of
 from feedrun.papers.slay.attention.mechanisms import ATTENDS, KERNELS, SIGNED, Sizes
 from feedrun.papers.slay.kernel import fidelity
 

@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from feedrun import train, tuning
 from feedrun.experiment import Config, Experiment, Journal, Result
-from feedrun.models import mixing
+from feedrun.models import decoder as mixing
 from feedrun.papers.slay.attention.mechanisms import DELTA, KERNELS, windows
 from feedrun.papers.slay.decoders import generate, training
 from feedrun.papers.slay.decoders.training import Count, Mechanism, Positive, chosen

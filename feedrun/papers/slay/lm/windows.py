@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from feedrun import streams
-from feedrun.models.mixing import Decoder
+from feedrun.models.decoder import Decoder
 from feedrun.papers.slay.decoders import training
 from feedrun.papers.slay.decoders.tasks import negative_log_softmax
 

@@ -4,11 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from feedrun.choices import one_of
-from feedrun.experiment import Config, Elsewhere
+from feedrun.experiment import Config, Elsewhere, one_of
 from feedrun.models.classifier import Pool
 from feedrun.papers.slay.attention.mechanisms import ATTENDS, SIGNED
-from feedrun.tasks.lra import TASKS
+from feedrun.tasks.lra.catalogue import TASKS
 
 NAMES = (
     "softmax",
@@ -44,7 +43,7 @@ Names = Annotated[
 
 
 class Data(Config):
-    """How much of a task; `options` are those of its module (see `feedrun.tasks.lra.load`)."""
+    """How much of a task; `options`: see `feedrun.tasks.lra.catalogue.load`."""
 
     length: Count
     train: Count

@@ -12,7 +12,7 @@ import optax
 from feedrun.maths.kernel_sums import fused
 from feedrun.papers.slay.attention.mechanisms import KERNELS, Sizes
 from feedrun.papers.slay.lra.training import Program
-from feedrun.tasks.sequences import Buckets
+from feedrun.tasks.lra.sequences import Buckets
 
 PEAK_SIDE = 2048
 """Of the square matrices whose product says what the device can do."""

@@ -22,7 +22,7 @@ from feedrun.models import classifier as models
 from feedrun.papers.slay.lra import cost, figures, mixing, training
 from feedrun.papers.slay.lra.claims import CLAIMS, PAIRS, learned
 from feedrun.papers.slay.lra.config import LongRange
-from feedrun.tasks import lra, sequences
+from feedrun.tasks.lra import catalogue, sequences
 
 MAPPED = 40
 """Length of the sequence whose attention is drawn, or the nearest that there is."""
@@ -72,7 +72,7 @@ def load(cfg: LongRange) -> sequences.SequenceTask:
     counts: dict[str, Any] = {"length": d.length, "train": d.train, "valid": d.valid}
     counts |= {"test": d.test} | d.options
     folder = cfg.folder if cfg.published else None
-    return lra.load(cfg.task, **counts, folder=folder, seed=cfg.data_seed)
+    return catalogue.load(cfg.task, **counts, folder=folder, seed=cfg.data_seed)
 
 
 def bucketed(cfg: LongRange, data: sequences.SequenceTask) -> sequences.Buckets:

@@ -3,8 +3,8 @@
 from functools import partial
 from typing import Any
 
-from feedrun.models import both_ways
-from feedrun.models.both_ways import Recurrence
+from feedrun.models import bidirectional
+from feedrun.models.bidirectional import Recurrence
 from feedrun.papers.slay.attention.mechanisms import (
     ATTENDS,
     CONFIGURATIONS,
@@ -54,7 +54,7 @@ def remembered(cfg: LongRange, name: str) -> tuple[int | None, int | None]:
     m = cfg.sizes.model
     how, sizes = mixing(cfg, name)
     if isinstance(how, Recurrence):
-        return None, both_ways.state(how, m.width, m.heads, m.qkv)
+        return None, bidirectional.state(how, m.width, m.heads, m.qkv)
     dimension = m.qkv // m.heads
     features = cost.features("slay" if name == "slay_class" else name, dimension, sizes)
     return features, cost.state(features, dimension, m.heads)

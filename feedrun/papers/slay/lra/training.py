@@ -15,7 +15,7 @@ import optax
 from feedrun import streams, train
 from feedrun.experiment import Journal
 from feedrun.models.classifier import Classifier
-from feedrun.tasks.sequences import Buckets, Sequences
+from feedrun.tasks.lra.sequences import Buckets, Sequences
 from feedrun.tuning import remembering
 
 CURVES = ("train/loss", "train/accuracy", "valid/accuracy")

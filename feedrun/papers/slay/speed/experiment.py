@@ -13,8 +13,7 @@ import jax
 import numpy as np
 from pydantic import Field, model_validator
 
-from feedrun.choices import one_of
-from feedrun.experiment import Config, Experiment, Journal, Result
+from feedrun.experiment import Config, Experiment, Journal, Result, one_of
 from feedrun.papers.slay.speed import claims, figures, measures
 from feedrun.papers.slay.speed import fidelity as speed_fidelity
 from feedrun.papers.slay.speed import layer as speed_layer

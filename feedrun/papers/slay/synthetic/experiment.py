@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from pydantic import Field, model_validator
 
-from feedrun.choices import known
+from feedrun.errors import known
 from feedrun.experiment import Config, Experiment, Journal, Result
 from feedrun.papers.slay.decoders.training import Count, Mechanism, Positive, chosen
 from feedrun.papers.slay.synthetic import harder, levels, suite

@@ -9,7 +9,7 @@ import numpy as np
 
 from feedrun import train
 from feedrun.experiment import Journal
-from feedrun.models import mixing
+from feedrun.models import decoder as mixing
 from feedrun.papers.slay.decoders import tasks as asked
 from feedrun.papers.slay.decoders import training
 from feedrun.papers.slay.decoders.training import Mechanism

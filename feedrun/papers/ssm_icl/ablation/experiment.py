@@ -14,8 +14,7 @@ import jax
 import numpy as np
 from pydantic import Field
 
-from feedrun.choices import one_of
-from feedrun.experiment import Experiment, Journal, Result
+from feedrun.experiment import Experiment, Journal, Result, one_of
 from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.ablation import contrasts, figures
 from feedrun.papers.ssm_icl.arms import evaluation, results, training

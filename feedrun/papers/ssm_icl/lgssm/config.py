@@ -4,8 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from feedrun.choices import one_of
-from feedrun.experiment import Config
+from feedrun.experiment import Config, one_of
 from feedrun.papers.ssm_icl.arms.names import Names
 from feedrun.papers.ssm_icl.arms.training import Count, Network, Training
 from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles

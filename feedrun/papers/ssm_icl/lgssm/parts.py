@@ -11,7 +11,7 @@ import numpy as np
 
 from feedrun.experiment import Journal
 from feedrun.models import arms
-from feedrun.models.bare import bare
+from feedrun.models.linear_rnn import bare
 from feedrun.papers.ssm_icl import families, theory
 from feedrun.papers.ssm_icl.arms import comparison as stages
 from feedrun.papers.ssm_icl.arms import evaluation, training

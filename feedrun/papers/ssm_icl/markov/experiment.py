@@ -16,8 +16,7 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import Field, model_validator
 
-from feedrun.choices import one_of
-from feedrun.experiment import Config, Experiment, Journal, Result
+from feedrun.experiment import Config, Experiment, Journal, Result, one_of
 from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.arms import evaluation, results, training
 from feedrun.papers.ssm_icl.arms.evaluation import Exam

@@ -13,8 +13,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from feedrun.choices import one_of
-from feedrun.experiment import Claim, Experiment, Journal, Result
+from feedrun.experiment import Claim, Experiment, Journal, Result, one_of
 from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.arms import evaluation, results, training
 from feedrun.papers.ssm_icl.arms.config import Placed

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from feedrun.tasks import release, sourcecode
-from feedrun.tasks.sequences import BYTES, Sequences, SequenceTask, as_ids, pad
+from feedrun.tasks.lra import release, sourcecode
+from feedrun.tasks.lra.sequences import BYTES, Sequences, SequenceTask, as_ids, pad
 
 FOLDERS = ("train/neg", "train/pos", "test/neg", "test/pos")
 

@@ -13,7 +13,7 @@ from flax import linen as nn
 from feedrun.maths.attention import softmax_attention
 from feedrun.maths.positions import alibi, alibi_slopes, rotary
 from feedrun.maths.recurrences import ssd, ssd_step
-from feedrun.models.streams import ShortConvolution, over_time, positions
+from feedrun.models.streaming import ShortConvolution, over_time, positions
 
 
 class Attention(nn.Module):

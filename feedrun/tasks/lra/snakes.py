@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from feedrun.tasks.paddles import DEGREES, Layer, Settings, border, marker, paddles
+from feedrun.tasks.lra.paddles import DEGREES, Layer, Settings, border, marker, paddles
 
 PADDING = 1  # pixels of frame that no contour may touch
 TRIALS = 3  # draws of a paddle's end, before its contour is given up

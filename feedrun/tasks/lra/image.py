@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from feedrun.tasks import images, release
-from feedrun.tasks.sequences import PIXELS, Sequences, SequenceTask, pixels
+from feedrun.tasks import images
+from feedrun.tasks.lra import release
+from feedrun.tasks.lra.sequences import PIXELS, Sequences, SequenceTask, pixels
 
 SIDE = 32
 LUMA = (0.2989, 0.5870, 0.1140)

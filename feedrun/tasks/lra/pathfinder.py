@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from feedrun.tasks import cache, release, snakes
-from feedrun.tasks.paddles import Settings
-from feedrun.tasks.sequences import PIXELS, SequenceTask, pixels
+from feedrun.tasks import cache
+from feedrun.tasks.lra import release, snakes
+from feedrun.tasks.lra.paddles import Settings
+from feedrun.tasks.lra.sequences import PIXELS, SequenceTask, pixels
 
 CONTOURS = {"easy": 6, "intermediate": 9, "hard": 14}
 FOLDERS = {

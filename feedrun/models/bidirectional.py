@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from feedrun.models.block import Block, wide
 from feedrun.models.recurrent import SSD
-from feedrun.models.streams import CONVOLUTION
+from feedrun.models.streaming import CONVOLUTION
 
 
 class Recurrence(NamedTuple):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from feedrun.tasks import release, sourcecode
-from feedrun.tasks.sequences import BYTES, Sequences, SequenceTask, as_ids, pad
+from feedrun.tasks.lra import release, sourcecode
+from feedrun.tasks.lra.sequences import BYTES, Sequences, SequenceTask, as_ids, pad
 
 FILES = tuple(f"new_aan_pairs.{split}.tsv" for split in ("train", "eval", "test"))
 FIRST_BYTES = 10_000  # of a text, the rest is never read (Long Range Arena's input pipeline)

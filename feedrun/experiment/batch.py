@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from feedrun.experiment import Journal, Result
+from feedrun.experiment.contract import Journal, Result
 
 
 def side_by_side(journals: Sequence[Journal]) -> Journal:

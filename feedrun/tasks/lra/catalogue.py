@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from feedrun.choices import known
-from feedrun.tasks.sequences import SequenceTask
+from feedrun.errors import known
+from feedrun.tasks.lra.sequences import SequenceTask
 
 TASKS = ("listops", "text", "retrieval", "image", "pathfinder")
 
@@ -53,4 +53,4 @@ def load(
 def _loader(task: str) -> Callable[..., SequenceTask]:
     import importlib
 
-    return importlib.import_module(f"feedrun.tasks.{task}").load
+    return importlib.import_module(f"feedrun.tasks.lra.{task}").load

@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from feedrun.tasks import cache, release
-from feedrun.tasks.sequences import Sequences, SequenceTask, pad
+from feedrun.tasks import cache
+from feedrun.tasks.lra import release
+from feedrun.tasks.lra.sequences import Sequences, SequenceTask, pad
 
 OPERATOR = 0.25
 OPERATORS = ("MIN", "MAX", "MED", "SM")

@@ -12,7 +12,7 @@ from feedrun.maths.recurrences import (
     short_convolution_step,
 )
 from feedrun.models.arms import Arm
-from feedrun.models.streams import CONVOLUTION
+from feedrun.models.streaming import CONVOLUTION
 
 MODULI = (0.4, 0.95)
 """Range of the poles' moduli at the start."""

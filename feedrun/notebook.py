@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feedrun import grouping
+from feedrun.analysis import groups
 from feedrun.records import store
 from feedrun.records.find import gather
 from feedrun.records.store import Record
@@ -47,7 +47,7 @@ def frame(records: Sequence[Record]) -> "pd.DataFrame":
     rows = []
     for record in records:
         about = {key: record.run[key] for key in ("experiment", "scale", "seed")}
-        numbers = {name: grouping.run_value(record, name) for name in record.summary}
+        numbers = {name: groups.run_value(record, name) for name in record.summary}
         end = {"seconds": record.seconds, "started": record.run["started"]}
         end |= {"failure": record.error, "folder": str(record.folder)}
         taken = {*about, "state", *numbers, *end}
@@ -66,7 +66,7 @@ def curves(records: Sequence[Record]) -> "pd.DataFrame":
         about = {"id": record.run["id"], "seed": record.run["seed"]}
         for row in store.read_rows(record.folder / "metrics.jsonl"):
             axes = {"scope": row.get("scope", ""), "step": row["step"], "time": row["time"]}
-            metrics = {k: grouping.middle(v) for k, v in row.items() if k not in axes}
+            metrics = {k: groups.middle(v) for k, v in row.items() if k not in axes}
             rows.append({**about, **axes, **metrics})
     return pandas.DataFrame(rows, columns=None if rows else ["id", "seed", "scope", "step", "time"])
 
@@ -92,8 +92,8 @@ def run(
     composed, words = _composed(experiment, scale, seed, config_dir, store.flat(given))
     from rich.console import Console
 
-    from feedrun import work
-    from feedrun.progress import progress
+    from feedrun.cli.progress import progress
+    from feedrun.run import attempt
 
     aside = Console(stderr=True)
 
@@ -101,8 +101,8 @@ def run(
         aside.print(line, style="dim", highlight=False, soft_wrap=True)
 
     with progress(aside, quiet=quiet) as show:
-        (outcome,) = work.perform(
-            [work.Task(composed, experiment, words, None)], say=say, show=show, hello=not quiet
+        (outcome,) = attempt.perform(
+            [attempt.Task(composed, experiment, words, None)], say=say, show=show, hello=not quiet
         )
     return outcome.record
 
@@ -116,8 +116,8 @@ def _composed(
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from feedrun.cli import config_folder
-    from feedrun.complaints import hydra_line, names
+    from feedrun.cli.errors import hydra_line, names
+    from feedrun.cli.main import config_folder
     from feedrun.errors import BadInput
 
     own = [] if config_dir is None else [Path(config_dir).resolve()]
@@ -137,7 +137,7 @@ def _composed(
         plain: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise BadInput(hydra_line(error, chosen, folders)) from error
-    words = [f"{key}={grouping.text(value)}" for key, value in given.items()]
+    words = [f"{key}={groups.text(value)}" for key, value in given.items()]
     return plain, [*chosen, *words]
 
 

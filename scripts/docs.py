@@ -27,7 +27,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from feedrun import feed
+from feedrun.cli import feed
 from feedrun.records import store
 from scripts import docs_blocks, docs_sweeps
 from scripts.docs_blocks import RECORDS, ROOT

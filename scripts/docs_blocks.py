@@ -9,11 +9,13 @@ from typing import Any
 
 import yaml
 
-from feedrun import feed, grouping, report
+from feedrun.analysis import groups
+from feedrun.analysis.published import Number
+from feedrun.analysis.published import published as printed_by
+from feedrun.cli import feed
 from feedrun.experiment import Claim, Estimate, estimate
-from feedrun.published import Number
-from feedrun.published import published as printed_by
 from feedrun.records import store
+from feedrun.report import verdicts as report
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -116,7 +118,7 @@ def setting(page: Path, name: str, key: str) -> str:
     """One value of a record's config, or else of its notes, `key` dotted; a list gets commas."""
     record = published(name)
     for tree in (record.run["config"], record.notes):
-        found = grouping.flat(tree).get(key)
+        found = groups.flat(tree).get(key)
         if found is not None:
             return ", ".join(map(_plain, found)) if isinstance(found, list) else _plain(found)
     raise ValueError(f"neither config nor notes of {name} have a key {key}")

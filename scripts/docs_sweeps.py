@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from feedrun import grouping, report
+from feedrun.analysis import groups
 from feedrun.experiment import estimate
 from feedrun.records import store, sweeps
-from feedrun.resultgrid import results_markdown
+from feedrun.report import verdicts
+from feedrun.report.results import results_markdown
 from scripts.bench import table as bench_table
 from scripts.bench.measure import spread
 
@@ -126,14 +127,14 @@ def cell(place: Path, metric: str, *where: str) -> str:
     rows = {json.dumps(run.run["config"], sort_keys=True) for run in found}
     if len(rows) != 1:
         raise ValueError(f"{place.name}: {len(rows)} rows fit {' '.join(where)}; one should")
-    (own,) = grouping.cells(found, [metric])
+    (own,) = groups.cells(found, [metric])
     assert own is not None  # every run that fits has the metric
-    return report.interval(own.value, own.low, own.high)
+    return verdicts.interval(own.value, own.low, own.high)
 
 
 def extremes(place: Path, metric: str, *where: str) -> str:
     """'0.118 to 0.142': the least and the greatest of the runs that fit `where` (see `cell`)."""
-    values = [grouping.middle(run.summary[metric]) for run in _fitting(place, metric, where)]
+    values = [groups.middle(run.summary[metric]) for run in _fitting(place, metric, where)]
     return f"{min(values):.3g} to {max(values):.3g}"
 
 
@@ -154,13 +155,13 @@ def difference(place: Path, metric: str, *where: str) -> str:
         raise ValueError(f"{place.name}: no two runs to pair for {' '.join(where)}")
     apart = [np.subtract(first[other], second[other]) for other in first if other in second]
     value, low, high, _ = estimate(np.mean(apart, axis=0).tolist())
-    return report.interval(value, low, high)
+    return verdicts.interval(value, low, high)
 
 
 def _elsewhere(run: store.Record, key: str) -> str:
     """All of a run's config but one key, as a word."""
-    config = grouping.config(run) | {"seed": run.run["seed"]}
-    return json.dumps({k: v for k, v in config.items() if k != grouping.full(key, config)})
+    config = groups.config(run) | {"seed": run.run["seed"]}
+    return json.dumps({k: v for k, v in config.items() if k != groups.full(key, config)})
 
 
 def _fitting(place: Path, metric: str, where: Sequence[str]) -> list[store.Record]:
@@ -177,8 +178,8 @@ def _fitting(place: Path, metric: str, where: Sequence[str]) -> list[store.Recor
 
 
 def _fits(run: store.Record, key: str, pattern: str) -> bool:
-    config = grouping.config(run)
-    text = grouping.text(config.get(grouping.full(key, config)))
+    config = groups.config(run)
+    text = groups.text(config.get(groups.full(key, config)))
     fits = any(fnmatchcase(text, one) for one in pattern.removeprefix("!").split(","))
     return fits != pattern.startswith("!")
 
@@ -214,7 +215,7 @@ def _case(case: Tree) -> list[str]:
         theirs = row["seconds"]
         median = bench_table.time(spread(theirs).median) if theirs else row["status"]
         ratio = (
-            f"{report.number(spread(theirs).median / spread(ours).median)}x"
+            f"{verdicts.number(spread(theirs).median / spread(ours).median)}x"
             if theirs and lines
             else ""
         )

@@ -51,7 +51,7 @@ def children_end_with_their_test():
 @pytest.fixture
 def request_of(tmp_path, monkeypatch):
     """Build the request of the lab experiment, as the command line would, with some changes."""
-    from feedrun import config
+    from feedrun.run import config
 
     monkeypatch.syspath_prepend(str(OWN))
     root = yaml.safe_load((OWN.parent.parent / "configs/config.yaml").read_text())

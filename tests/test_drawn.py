@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from feedrun import drawn, thinning
+from feedrun.compare import curves, thinning
 
 
 def unpacked(packed):
@@ -26,7 +26,7 @@ def packed(runs) -> tuple[Any, ...]:
     """(curves as the page gets them, all numbers, how they were thinned, faults)."""
     found: list[dict[str, Any]] = [{"name": "made"}]
     faults = []
-    content, about = drawn.curves(found, {"made": runs}, faults)
+    content, about = curves.curves(found, {"made": runs}, faults)
     return found[0]["curves"], unpacked(content), about, faults
 
 
@@ -36,7 +36,7 @@ def part(numbers, place):
 
 def test_numbers_of_any_size_keep_four_digits_and_nan_stays():
     values = np.array([1e-30, -3.14159265, 1e25, 0.0, np.nan, 123456789.0])
-    rounded = drawn.rounded(values, bits=drawn.MANTISSA)
+    rounded = curves.rounded(values, bits=curves.MANTISSA)
     np.testing.assert_allclose(rounded, values, rtol=2.0**-15)  # NaN equals NaN here
 
 
@@ -68,7 +68,7 @@ def test_what_is_equal_is_kept_once():
 
 @pytest.mark.parametrize(("room", "points", "extremes"), [(60_000, 512, True), (8_000, 192, False)])
 def test_points_are_given_up_before_the_page_is_too_large(monkeypatch, room, points, extremes):
-    monkeypatch.setattr(drawn, "VALUES", room)
+    monkeypatch.setattr(curves, "VALUES", room)
     one = run(1024, metrics=("loss", "error", "norm"))
     many = [
         {name: curve._replace(time=curve.time + n) for name, curve in one.items()}
@@ -81,8 +81,8 @@ def test_points_are_given_up_before_the_page_is_too_large(monkeypatch, room, poi
 
 
 def test_metrics_that_cannot_fit_are_counted(monkeypatch):
-    monkeypatch.setattr(drawn, "VALUES", 2_000)
+    monkeypatch.setattr(curves, "VALUES", 2_000)
     found, numbers, _, (fault,) = packed([run(64, metrics=[f"m{i}" for i in range(8)])] * 10)
-    assert len(numbers) <= drawn.VALUES
+    assert len(numbers) <= curves.VALUES
     assert 0 < len(found) < 8 and f"the curves of {8 - len(found)} of 8 metrics" in fault
     assert [curve["name"] for curve in found] == [f"m{i}" for i in range(len(found))]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from feedrun import runner
 from feedrun.records import store
-from feedrun.report import verdict_table
+from feedrun.report.verdicts import verdict_table
+from feedrun.run import execute
 from tests.configs import CONFIGS, EXPERIMENTS, request, swept
 
 RECORDS = CONFIGS.parent / "docs" / "records"
@@ -134,7 +134,7 @@ def record(tmp_path_factory):
     def of(name):
         if name not in made:
             asked = request(name, scale="smoke", outputs=str(outputs), quiet=True)
-            (outcome,) = runner.execute([asked], sinks=list, say=lambda line: None)
+            (outcome,) = execute.execute([asked], sinks=list, say=lambda line: None)
             made[name] = asked, outcome.record
         return made[name]
 

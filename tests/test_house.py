@@ -11,28 +11,33 @@ import pytest
 import yaml
 
 import feedrun
-from feedrun.config import RUN_KEYS, About, resolve
 from feedrun.experiment import Config
+from feedrun.run.config import RUN_KEYS, About, resolve
 
 PACKAGE = Path(feedrun.__file__).parent
 CONFIGS = PACKAGE.parent / "configs"
-FLOORS = {
-    "cli": 7, "app": 7, "grid": 7, "commands": 7, "complaints": 7, "words": 7, "__main__": 7,
-    "report_command": 7, "workspace_command": 7, "notebook": 7, "compare": 7,
-    "report": 6, "feed": 6, "claimtable": 6, "resultgrid": 6, "results": 6, "document": 6,
-    "export": 6, "tables": 6, "dashboard": 6, "page": 6, "drawn": 6, "runlist": 6,
-    "config": 5, "runner": 5, "journal": 5, "sinks": 5, "store": 5, "progress": 5,
-    "provenance": 5, "process": 5, "sweep": 5, "conclusion": 5, "work": 5,
-    "pool": 5, "worker": 5,
-    "batches": 5, "live": 5, "jobs": 5, "slurm": 5, "gather": 5, "checked": 5, "grouping": 5,
-    "pooling": 5, "published": 5, "workspace": 5, "thinning": 5, "slurm_settings": 5,
-    "papers": 4,
-    "train": 3, "tuning": 3, "streams": 3, "plotting": 3, "layout": 3, "experiment": 3,
-    "together": 3, "threads": 3, "hosts": 3, "broadcast": 3, "machine": 3,
-    "models": 2, "tasks": 2,
-    "maths": 1, "choices": 1, "errors": 0,
-}  # fmt: skip
-LIBRARIES = {"hydra": {7}, "omegaconf": {7}, "wandb": {5}, "wandb_workspaces": {5}, "flax": {2}}
+FLOORS = [
+    "errors", "records", "runtime", "maths",
+    "experiment", "plotting", "models", "tasks", "train",
+    "papers",
+    "run", "sweep",
+    "analysis", "report", "compare",
+    "cli", "notebook", "__main__",
+]  # fmt: skip
+"""The ground first. A module imports from its own folder and from folders before it."""
+
+LIBRARIES = {
+    "hydra": {"cli", "notebook"},
+    "omegaconf": {"cli", "notebook"},
+    "wandb": {"run", "report"},
+    "wandb_workspaces": {"report"},
+    "flax": {"models"},
+}
+"""Libraries that are kept in one place, and where."""
+
+FACES = {"experiment", "train", "plotting", "cli"}
+"""Folders whose names are imported from the folder itself: a user's own code relies on them."""
+
 EXPERIMENTS = sorted((CONFIGS / "experiment").glob("*.yaml"))
 
 
@@ -40,8 +45,13 @@ def modules():
     return [path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py"]
 
 
+def folder(path):
+    """The first part below the package: a folder, or a module of the root."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
 def floor(path):
-    return FLOORS[path.relative_to(PACKAGE).parts[0].removesuffix(".py")]
+    return FLOORS.index(folder(path))
 
 
 def imports(path):
@@ -59,15 +69,69 @@ def test_imports_point_down_only(path):
     for name in imports(path):
         parts = name.split(".")
         if parts[0] in LIBRARIES:
-            assert floor(path) in LIBRARIES[parts[0]], f"{path} imports {name}"
+            assert folder(path) in LIBRARIES[parts[0]], f"{path} imports {name}"
         if parts[0] != "feedrun" or len(parts) == 1:
             continue
-        here, there = floor(path), FLOORS[parts[1]]
-        if there == 4 and len(parts) > 3:  # into a paper: only from within
+        assert FLOORS.index(parts[1]) <= floor(path), f"{path} imports {name}"
+        if parts[1] == "papers" and len(parts) > 3:  # into a paper: only from within
             assert path.is_relative_to(PACKAGE / Path(*parts[1:3])), f"{path} imports {name}"
-        else:
-            beside = here == there and here != 4
-            assert there < here or beside or there == 4, f"floor {here} {path} imports {name}"
+
+
+def experiment_folders():
+    """All folders of a paper that hold an experiment."""
+    return sorted(path.parent for path in PACKAGE.glob("papers/*/*/experiment.py"))
+
+
+@pytest.mark.parametrize("here", experiment_folders(), ids=lambda p: f"{p.parent.name}/{p.name}")
+def test_no_experiment_imports_another_and_no_shared_room_imports_one(here):
+    dotted = ".".join(("feedrun", *here.relative_to(PACKAGE).parts))
+    for path in here.parent.rglob("*.py"):
+        if not path.is_relative_to(here):
+            assert not any(f"{name}.".startswith(f"{dotted}.") for name in imports(path)), path
+
+
+@pytest.mark.parametrize("here", experiment_folders(), ids=lambda p: f"{p.parent.name}/{p.name}")
+def test_every_experiment_has_the_same_files(here):
+    names = {path.name for path in here.iterdir()}
+    assert {"__init__.py", "experiment.py", "figures.py"} <= names
+    assert {"claims.py", "claims.yaml"} & names
+    assert ("sweep_figures.py" in names) <= (resolve(target(here)).reduce is not None)
+
+
+def target(here):
+    return ".".join(("feedrun", *here.relative_to(PACKAGE).parts, "EXPERIMENT"))
+
+
+def test_the_root_holds_four_modules_and_no_folder_is_full():
+    assert {path.stem for path in PACKAGE.glob("*.py")} == {
+        "__init__", "__main__", "notebook", "errors"
+    }  # fmt: skip
+    for place in [PACKAGE, *(path for path in PACKAGE.rglob("*") if path.is_dir())]:
+        own = [p for p in place.glob("*.py") if p.name != "__init__.py"]
+        assert len(own) <= (14 if place.name != "maths" else 40), f"{place}: {len(own)} files"
+
+
+def test_imports_go_round_in_no_circle():
+    files = {dotted(path): path for path in [PACKAGE / "__init__.py", *modules()]}
+    down = {name: {n for n in needed(path, files) if n != name} for name, path in files.items()}
+    while free := [name for name, others in down.items() if not others & set(down)]:
+        for name in free:
+            del down[name]
+    assert not down, f"these import each other: {sorted(down)}"
+
+
+def dotted(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def needed(path, files):
+    """The modules of feedrun that a module imports when it is imported itself."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("feedrun."):
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in files else node.module
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -79,7 +143,7 @@ def test_library_code_neither_prints_nor_uses_pyplot_nor_old_keys(path):
     }
     assert not any(call.endswith("PRNGKey") for call in calls)
     assert "matplotlib.pyplot" not in set(imports(path))
-    if floor(path) < 7:
+    if folder(path) != "cli":
         assert "print" not in calls
 
 

@@ -11,7 +11,7 @@ import pytest
 import feedrun
 from feedrun.errors import BadInput
 from feedrun.records import store
-from feedrun.runner import Failed
+from feedrun.run.execute import Failed
 from tests import children, made
 
 OWN = Path(__file__).parent / "own"

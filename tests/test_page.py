@@ -11,7 +11,8 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from feedrun import dashboard, grouping, page, thinning
+from feedrun.analysis import groups
+from feedrun.compare import data, page, thinning
 from feedrun.maths import stats
 from feedrun.records import find, store, sweeps
 from tests import made
@@ -177,7 +178,7 @@ def test_of_a_grid_of_two_by_two_nothing_is_usual(tmp_path):
     for number, config in enumerate(configs):
         made.record(tmp_path, id=f"r{number}", config=config, minute=number)
     records = find.gather([tmp_path]).records
-    assert dashboard.usual(grouping.groups(records)) == {}
+    assert data.usual(groups.groups(records)) == {}
 
 
 def test_provenance_says_once_what_all_share(tmp_path):

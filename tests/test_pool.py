@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
-from feedrun import pool
 from feedrun.runtime import machine
+from feedrun.sweep import local
 
 
 @pytest.fixture
@@ -34,27 +34,27 @@ def pretend(monkeypatch):
 )
 def test_as_many_workers_as_fit_or_as_asked_for(have, workers, units, count, pretend):
     pretend(**have)
-    assert len(pool.places(workers, units)) == count
+    assert len(local.places(workers, units)) == count
 
 
 def test_cores_are_shared_out_and_gpus_taken_in_turn(pretend):
     pretend(cores=5, gpus=2)
-    places = pool.places(3, 10)
+    places = local.places(3, 10)
     assert sorted(core for place in places for core in place.cores) == [0, 1, 2, 3, 4]
     assert [place.gpu for place in places] == ["0", "1", "0"]
     assert all(place.shares for place in places)
-    assert not any(place.shares for place in pool.places(2, 10))
+    assert not any(place.shares for place in local.places(2, 10))
 
 
 def test_more_workers_than_cores_still_have_one_each(pretend):
     pretend(cores=2)
-    assert [place.cores for place in pool.places(5, 9)] == [[0], [1], [0], [1], [0]]
+    assert [place.cores for place in local.places(5, 9)] == [[0], [1], [0], [1], [0]]
 
 
 def test_death_is_put_into_words():
-    assert "SIGKILL (out of memory?)" in pool.died(-signal.SIGKILL)
-    assert pool.died(-signal.SIGSEGV) == "its process was killed by SIGSEGV"
-    assert "exit code 3" in pool.died(3)
+    assert "SIGKILL (out of memory?)" in local.died(-signal.SIGKILL)
+    assert local.died(-signal.SIGSEGV) == "its process was killed by SIGSEGV"
+    assert "exit code 3" in local.died(3)
 
 
 def test_gpus_hidden_by_the_environment_are_not_counted(monkeypatch):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from feedrun import pooling
+from feedrun.analysis import claims as pooling
 from feedrun.records import find
 from tests import made
 

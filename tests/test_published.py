@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 import feedrun
-from feedrun import grouping, published
-from feedrun.config import resolve
+from feedrun.analysis import groups, published
 from feedrun.records import store
+from feedrun.run.config import resolve
 
 PAPERS = Path(feedrun.__file__).parent / "papers"
 CONFIGS = PAPERS.parent.parent / "configs" / "experiment"
@@ -38,7 +38,7 @@ def test_numbers_name_metrics_and_keys_of_their_experiment(path):
             continue  # the experiment is still to be built; then this test looks at it
         content = yaml.safe_load(text.read_text())
         keys = store.flat(content)
-        assert all(grouping.full(key, keys) in keys for key in one.where), one
+        assert all(groups.full(key, keys) in keys for key in one.where), one
         summary = RECORDS / one.experiment / "summary.json"
         if summary.exists():  # a run says which metrics there are, claims name only some of them
             known = {claim.metric for claim in resolve(content["_target_"]).claims}

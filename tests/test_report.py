@@ -2,7 +2,7 @@
 
 import pytest
 
-from feedrun import report
+from feedrun.report import verdicts
 
 ROW = {
     "name": "bounded", "statement": "lies | between", "source": "Thm 1", "origin": "paper",
@@ -22,7 +22,7 @@ ROW = {
     ],
 )
 def test_expected_interval_in_words(low, high, text):
-    assert report.expected(ROW | {"expected_low": low, "expected_high": high}) == text
+    assert verdicts.expected(ROW | {"expected_low": low, "expected_high": high}) == text
 
 
 @pytest.mark.parametrize(
@@ -36,18 +36,18 @@ def test_expected_interval_in_words(low, high, text):
     ],
 )
 def test_measured_value_with_its_interval(change, text):
-    assert report.measured(ROW | change) == text
+    assert verdicts.measured(ROW | change) == text
 
 
 def test_tally_counts_verdicts_in_plain_words():
     rows = [{"verdict": v, "origin": "paper"} for v in ("holds", "holds", "fails", "undecided")]
-    assert report.tally(rows) == "2 hold, 1 fails, 1 undecided"
+    assert verdicts.tally(rows) == "2 hold, 1 fails, 1 undecided"
     rival = {"verdict": "holds", "origin": "rival"}
-    assert report.tally([*rows[:1], rival]) == "1 holds; rivals: 1 holds"
-    assert report.tally([]) == "no claims"
+    assert verdicts.tally([*rows[:1], rival]) == "1 holds; rivals: 1 holds"
+    assert verdicts.tally([]) == "no claims"
 
 
 def test_markdown_escapes_what_would_break_the_table():
-    table = report.markdown([ROW])
+    table = verdicts.markdown([ROW])
     assert "lies \\| between" in table and "**holds**" in table
     assert {line.replace("\\|", "").count("|") for line in table.splitlines()} == {7}

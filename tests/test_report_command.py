@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from feedrun import commands, papers
+from feedrun import papers
+from feedrun.cli import commands
 from tests import children, made
 
 GOLDEN = """\

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from feedrun import resultgrid, results
+from feedrun.analysis import results
+from feedrun.analysis.results import Difference
 from feedrun.maths import stats
 from feedrun.records import find
-from feedrun.results import Difference
+from feedrun.report import results as resultgrid
 from tests import made
 
 

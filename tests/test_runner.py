@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from feedrun import provenance, runner, sinks
 from feedrun.records import store, sweeps
+from feedrun.run import execute as runner
+from feedrun.run import provenance, wandb
 
 
 def execute(request, mirrors=(), lines=None):
@@ -55,7 +56,7 @@ def test_sink_that_raises_at_every_call_loses_nothing(request_of):
         raise ConnectionError("no such host")
 
     lines = []
-    mirror = sinks.guarded(sinks.Sink(broken, broken, broken), lines.append)
+    mirror = wandb.guarded(wandb.Sink(broken, broken, broken), lines.append)
     record = execute(request_of(), [mirror], lines).record
     assert record.state == "complete"
     assert len(store.read_rows(record.folder / "metrics.jsonl")) == 2
@@ -75,7 +76,7 @@ def test_every_sink_call_comes_after_the_local_write(request_of):
         folder = runner.record_folder(request_of())
         seen.append(store.read_rows(folder / "metrics.jsonl")[-1] == row)
 
-    execute(request_of(), [sinks.Sink(start, log, finish)])
+    execute(request_of(), [wandb.Sink(start, log, finish)])
     assert seen == [True] * 4
 
 

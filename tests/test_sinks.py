@@ -9,7 +9,7 @@ import sys
 import pytest
 from PIL import Image
 
-from feedrun import sinks
+from feedrun.run import wandb
 from tests import children
 
 RUN = {
@@ -100,7 +100,7 @@ def wandb_home(tmp_path_factory):
 def mirrored(tmp_path_factory, wandb_home):
     """(records of a resumed and finished offline run, what was said and to whom)."""
     folder, said = tmp_path_factory.mktemp("run"), []
-    sink = sinks.wandb_sink("offline", said.append)
+    sink = wandb.wandb_sink("offline", said.append)
     sink.start(RUN, EARLIER, folder)
     for row in LATER:
         sink.log(row)
@@ -173,7 +173,7 @@ def test_an_offline_run_says_nothing_and_calls_nobody(mirrored):
 
 
 def test_a_run_that_failed_is_closed_as_failed_in_its_sweep(tmp_path, wandb_home, capfd):
-    sink = sinks.wandb_sink("offline", pytest.fail)
+    sink = wandb.wandb_sink("offline", pytest.fail)
     sink.start(RUN | {"sweep": "table"}, [], tmp_path)
     for row in LATER:
         sink.log(row)
@@ -187,7 +187,7 @@ def test_a_run_that_failed_is_closed_as_failed_in_its_sweep(tmp_path, wandb_home
 
 
 def test_finish_without_start_does_nothing(tmp_path):
-    sinks.wandb_sink("offline", pytest.fail).finish(tmp_path)
+    wandb.wandb_sink("offline", pytest.fail).finish(tmp_path)
 
 
 # what goes wrong -----------------------------------------------------------------------------
@@ -200,7 +200,7 @@ def test_a_guarded_sink_is_dropped_with_one_line_at_its_first_error(tmp_path):
         calls.append(args)
         raise RuntimeError("the disk\nis full")
 
-    sink = sinks.guarded(sinks.Sink(fails, fails, fails), said.append)
+    sink = wandb.guarded(wandb.Sink(fails, fails, fails), said.append)
     sink.start(RUN, [], tmp_path)
     sink.log(LATER[0])
     sink.finish(tmp_path)
@@ -210,7 +210,7 @@ def test_a_guarded_sink_is_dropped_with_one_line_at_its_first_error(tmp_path):
 
 def test_a_guarded_sink_passes_everything_on(tmp_path):
     calls = []
-    sink = sinks.guarded(sinks.Sink(*[lambda *args: calls.append(args)] * 3), pytest.fail)
+    sink = wandb.guarded(wandb.Sink(*[lambda *args: calls.append(args)] * 3), pytest.fail)
     sink.start(RUN, EARLIER, tmp_path)
     sink.log(LATER[0])
     sink.finish(tmp_path)
@@ -221,7 +221,7 @@ def test_a_guarded_sink_lets_an_interrupt_through():
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    sink = sinks.guarded(sinks.Sink(interrupted, interrupted, interrupted), pytest.fail)
+    sink = wandb.guarded(wandb.Sink(interrupted, interrupted, interrupted), pytest.fail)
     with pytest.raises(KeyboardInterrupt):
         sink.log(LATER[0])
 
@@ -229,7 +229,7 @@ def test_a_guarded_sink_lets_an_interrupt_through():
 def test_without_the_package_one_line_is_said(tmp_path, monkeypatch):
     said = []
     monkeypatch.setitem(sys.modules, "wandb", None)
-    sink = sinks.guarded(sinks.wandb_sink("offline", said.append), said.append)
+    sink = wandb.guarded(wandb.wandb_sink("offline", said.append), said.append)
     sink.start(RUN, [], tmp_path)
     sink.log(LATER[0])
     sink.finish(tmp_path)
@@ -278,7 +278,7 @@ def test_online_without_a_key_is_offline_at_once_with_one_line(tmp_path):
 @pytest.mark.slow
 def test_online_without_network_is_offline_in_seconds_with_one_line(tmp_path):
     nowhere = {"WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_API_KEY": "0" * 40}
-    assert sinks.INIT_SECONDS <= 10  # what it waits for an answer; the rest is starting up
+    assert wandb.INIT_SECONDS <= 10  # what it waits for an answer; the rest is starting up
     said, errors = go_online(tmp_path, **nowhere)
     assert len(said) == 1 and "W&B is offline" in said[0]
     assert errors == []

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from feedrun import cli, slurm, slurm_settings
+from feedrun import cli
+from feedrun.sweep import slurm, slurm_settings
 
 OWN = Path(__file__).parent / "own"
 SETTINGS = Path(__file__).parent.parent / "configs/hydra/launcher/slurm.yaml"

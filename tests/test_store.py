@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedrun import journal
 from feedrun.records import store
+from feedrun.run import journal
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from feedrun.streams import grouped
+from feedrun.train.streams import grouped
 
 DATA = {"row": jnp.arange(30), "double": 2 * jnp.arange(30)[:, None]}
 

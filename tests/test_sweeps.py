@@ -337,9 +337,9 @@ def test_killed_batch_resumes_together_to_the_uninterrupted_curves(tmp_path):
 
 
 def test_points_that_differ_in_numbers_only_compile_once(tmp_path, here):
-    from feedrun import train
+    from feedrun.train import loop
 
-    programs: Any = train._chunk
+    programs: Any = loop._chunk
     before = programs._cache_size()
     words = ("-m", "experiment=lab", "wandb=disabled", "steps=30", "log_every=10", "-q")
     assert here(*words, "launcher=inline", "seed=range(4)", "lr=0.01,0.02,0.03") == 0

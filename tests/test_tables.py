@@ -6,7 +6,7 @@ import io
 import pytest
 from rich.console import Console
 
-from feedrun import report, tables
+from feedrun.report import tables, verdicts
 
 GRID = tables.Grid(
     "A title",
@@ -88,4 +88,4 @@ def test_comma_separated_reads_back():
     ],
 )
 def test_a_number_is_as_exact_as_its_interval(numbers, text):
-    assert report.interval(*numbers) == text
+    assert verdicts.interval(*numbers) == text

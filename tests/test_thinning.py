@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from feedrun import thinning
-from feedrun.journal import DiskJournal
+from feedrun.compare import thinning
+from feedrun.run.journal import DiskJournal
 
 
 def write(path, rows):

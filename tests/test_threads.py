@@ -12,12 +12,13 @@ import numpy as np
 import optax
 import pytest
 
-from feedrun import journal as journals
-from feedrun import threads, train
+from feedrun import train
 from feedrun.experiment import silent_journal
-from feedrun.layout import layout
-from feedrun.streams import generated
-from feedrun.threads import in_threads
+from feedrun.run import journal as journals
+from feedrun.train import threads
+from feedrun.train.sharding import layout
+from feedrun.train.streams import generated
+from feedrun.train.threads import in_threads
 from tests import children
 
 

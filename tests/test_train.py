@@ -15,10 +15,11 @@ import pytest
 from feedrun import train
 from feedrun.experiment import silent_journal
 from feedrun.models.transformer import transformer
+from feedrun.train import loop
 from tests import children
 
 ADAM: Any = optax.adam(0.05)
-CHUNK: Any = train._chunk
+CHUNK: Any = loop._chunk
 TRUTH = np.array([1.0, -2.0, 0.5])
 X = np.random.default_rng(0).standard_normal((40, 3))
 DATA = (X, X @ TRUTH + 0.1 * np.random.default_rng(1).standard_normal(40))

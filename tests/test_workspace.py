@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from feedrun import commands, workspace
+from feedrun.cli import commands
 from feedrun.records.find import gather
+from feedrun.report import workspace
 from tests import made
 
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from feedrun import page, thinning
+from feedrun.compare import page, thinning
 from feedrun.records import find, store
 from scripts import browser
 from scripts.bench.case import Case, Contestant, Gate

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from feedrun import document, report_command
+from feedrun.analysis.results import Wanted
+from feedrun.cli import report
 from feedrun.records import find, store
-from feedrun.results import Wanted
+from feedrun.report import document
 from scripts.bench.case import Case, Contestant, Gate
 
 RECORDS, CONFIGS = 1000, 50
@@ -86,7 +87,7 @@ def _claim(number: int, summary: dict[str, Any]) -> dict[str, Any]:
 def _report(inputs: Outputs) -> Callable[[], Any]:
     def call() -> float:
         found = document.document(find.gather([inputs.path]), [], Wanted())
-        assert len(report_command.rendered(found, "text")) > CONFIGS * CLAIMS
+        assert len(report.rendered(found, "text")) > CONFIGS * CLAIMS
         results = found.sections[0].results
         assert results is not None
         cells = [row.entries[0].cell for row in results.rows]

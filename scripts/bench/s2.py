@@ -11,12 +11,13 @@ import optax
 
 from feedrun import train
 from feedrun.experiment import silent_journal
+from feedrun.train import loop
 from scripts.bench.case import Case, Contestant, Gate
 from scripts.bench.s3 import loss, problem
 
 RATES = np.geomspace(1e-4, 1e-2, 8)
 STEPS = 20
-PROGRAMS: Any = train._chunk  # the jitted function, which counts what it has compiled
+PROGRAMS: Any = loop._chunk  # the jitted function, which counts what it has compiled
 
 
 def cases() -> list[Case]:

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from feedrun import journal as journals
 from feedrun import train
 from feedrun.experiment import silent_journal
+from feedrun.run import journal as journals
 from scripts.bench.case import Case, Contestant, Gate
 
 WIDTHS = (784, 50, 50, 10)

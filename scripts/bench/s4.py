@@ -78,9 +78,9 @@ def _warm(seed: int) -> dict[str, Any]:
 
 def _worker(inputs: dict[str, Any]) -> Callable[[], int]:
     """Start a worker as a local sweep does and have it do a run that was never done."""
-    from feedrun.batches import Unit
-    from feedrun.pool import TICK, _Worker, places
-    from feedrun.work import Task
+    from feedrun.run.attempt import Task
+    from feedrun.sweep.local import TICK, _Worker, places
+    from feedrun.sweep.units import Unit
 
     run = json.loads(next(inputs["path"].glob("outputs/lab/*/run.json")).read_text())
 

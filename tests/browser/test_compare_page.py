@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from feedrun import compare, thinning
-from feedrun import page as html
+from feedrun.cli import compare
+from feedrun.compare import page as html
+from feedrun.compare import thinning
 from feedrun.maths import stats
 from feedrun.records import find, store, sweeps
 from scripts import browser

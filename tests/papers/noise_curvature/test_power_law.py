@@ -12,7 +12,6 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from pydantic import ValidationError
 
-from feedrun.config import RUN_KEYS, request
 from feedrun.errors import BadInput
 from feedrun.experiment import judge, silent_journal
 from feedrun.models import mlp
@@ -26,6 +25,7 @@ from feedrun.papers.noise_curvature.power_law.experiment import (
     known_laws,
     trained,
 )
+from feedrun.run.config import RUN_KEYS, request
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 

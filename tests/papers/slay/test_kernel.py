@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 import feedrun
-from feedrun import published
+from feedrun.analysis import published
 from feedrun.experiment import judge, silent_journal
 from feedrun.papers.slay.kernel import ablation, identities
 from feedrun.papers.slay.kernel.config import KernelConfig

@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 import feedrun
-from feedrun import streams, tuning
 from feedrun.experiment import silent_journal
 from feedrun.models import decoder as mixing
 from feedrun.papers.slay.decoders import tasks, training
@@ -20,6 +19,7 @@ from feedrun.papers.slay.synthetic import levels, suite
 from feedrun.papers.slay.synthetic.experiment import EXPERIMENT, Synthetic, harder_summary
 from feedrun.tasks import recall
 from feedrun.tasks.synthetic import TASKS
+from feedrun.train import streams, tune
 
 pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
 
@@ -140,7 +140,7 @@ def test_tuning_takes_the_rate_with_the_best_validation_score_and_fresh_seeds():
         seen.append((np.asarray(params).tolist(), jax.random.key_data(keys).tolist()))
         return opt_state.hyperparams["learning_rate"]
 
-    tuned = tuning.tuned_fit(
+    tuned = tune.tuned_fit(
         jax.random.key(0),
         [1e-3, 4e-3, 2e-3],
         start=lambda keys: jax.vmap(lambda key: jax.random.normal(key, ()))(keys),

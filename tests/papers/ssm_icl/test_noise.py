@@ -12,7 +12,6 @@ import yaml
 from pydantic import ValidationError
 
 import feedrun
-from feedrun.config import RUN_KEYS, request
 from feedrun.errors import BadInput
 from feedrun.experiment import Result, silent_journal
 from feedrun.papers.ssm_icl import theory
@@ -26,6 +25,7 @@ from feedrun.papers.ssm_icl.noise import figures as noise_figures
 from feedrun.papers.ssm_icl.noise import studies, summary, theory_layer
 from feedrun.papers.ssm_icl.noise.experiment import EXPERIMENT, Noise
 from feedrun.papers.ssm_icl.noise.studies import Floors, Studied, Study
+from feedrun.run.config import RUN_KEYS, request
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 

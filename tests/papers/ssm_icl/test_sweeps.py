@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import feedrun
-from feedrun.config import Table, resolve
+from feedrun.run.config import Table, resolve
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 

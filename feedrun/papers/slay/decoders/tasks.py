@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from feedrun import streams
 from feedrun.models.decoder import Decoder
 from feedrun.papers.slay.decoders import training
 from feedrun.tasks.synthetic import Example, Task, padded
+from feedrun.train import streams
 
 
 class Batch(NamedTuple):

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field, model_validator
 
-from feedrun import train, tuning
+from feedrun import train
 from feedrun.experiment import Config, Experiment, Journal, Result
 from feedrun.models import decoder as mixing
 from feedrun.papers.slay.attention.mechanisms import DELTA, KERNELS, windows
@@ -28,6 +28,7 @@ from feedrun.papers.slay.lm.figures import figures
 from feedrun.papers.slay.lm.windows import NextByte, Windows, bigram, nats, unigram
 from feedrun.papers.slay.synthetic import harder
 from feedrun.tasks import docstrings
+from feedrun.train import tune
 
 BYTES = 256
 
@@ -123,7 +124,7 @@ def run(cfg: LanguageModel, key, journal: Journal) -> Result:
     return Result(summary, arrays, notes)
 
 
-def trained(cfg: LanguageModel, key, mechanism: Mechanism, corpus, journal) -> tuning.Tuned:
+def trained(cfg: LanguageModel, key, mechanism: Mechanism, corpus, journal) -> tune.Tuned:
     """Networks at the rate that is best on the validation part."""
     t, net = cfg.training, decoder(cfg)
     stream = Windows(t.batch, cfg.context).stream(corpus.train)
@@ -135,7 +136,7 @@ def trained(cfg: LanguageModel, key, mechanism: Mechanism, corpus, journal) -> t
             keys, params, loss, stream, optimizer, opt_state=opt_state, journal=journal, **options
         )
 
-    return tuning.tuned_fit(
+    return tune.tuned_fit(
         key,
         t.rates,
         start=lambda keys: training.starts(keys, net, _drawing(cfg, mechanism)),

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from feedrun import streams
 from feedrun.models.decoder import Decoder
 from feedrun.papers.slay.decoders import training
 from feedrun.papers.slay.decoders.tasks import negative_log_softmax
+from feedrun.train import streams
 
 EVALUATED = 16
 """Windows that are tested at once."""

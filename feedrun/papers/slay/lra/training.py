@@ -12,11 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from feedrun import streams, train
+from feedrun import train
 from feedrun.experiment import Journal
 from feedrun.models.classifier import Classifier
 from feedrun.tasks.lra.sequences import Buckets, Sequences
-from feedrun.tuning import remembering
+from feedrun.train import streams
+from feedrun.train.tune import remembering
 
 CURVES = ("train/loss", "train/accuracy", "valid/accuracy")
 CLIP = 1.0

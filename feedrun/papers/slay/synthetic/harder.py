@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from feedrun import train, tuning
+from feedrun import train
 from feedrun.experiment import Journal
 from feedrun.models import decoder as mixing
 from feedrun.papers.slay.decoders import tasks as asked
 from feedrun.papers.slay.decoders import training
 from feedrun.papers.slay.decoders.training import Mechanism
 from feedrun.tasks import recall
+from feedrun.train import tune
 
 
 class Found(NamedTuple):
@@ -95,7 +96,7 @@ def _one(key, mechanism: Mechanism, names, which: int, sizes: Sizes, journal: Jo
     def start(keys):
         return training.starts(keys, loss.decoder, training.drawing(mechanism, **shape))
 
-    tuned = tuning.tuned_fit(
+    tuned = tune.tuned_fit(
         fit_key,
         sizes.rates,
         start=start,

@@ -22,7 +22,7 @@ from feedrun.papers.ssm_icl.arms.config import Placed
 from feedrun.papers.ssm_icl.arms.names import Names
 from feedrun.papers.ssm_icl.arms.results import Standing
 from feedrun.papers.ssm_icl.families import catalogue
-from feedrun.threads import in_threads
+from feedrun.train.threads import in_threads
 
 
 class Setting(NamedTuple):

@@ -14,7 +14,7 @@ from feedrun.papers.ssm_icl.arms.results import Standing
 from feedrun.papers.ssm_icl.arms.training import Learner, Training
 from feedrun.papers.ssm_icl.families import Family, Keys, scores
 from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
-from feedrun.threads import in_threads
+from feedrun.train.threads import in_threads
 
 OVER = "genie"
 """What excess is over: the filter that knows the system, exact for every family here."""

@@ -14,14 +14,15 @@ import optax
 from jaxtyping import Array, Float
 from pydantic import Field, model_validator
 
-from feedrun import streams, train, tuning
+from feedrun import train
 from feedrun.experiment import Config, Journal
 from feedrun.models import arms
 from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.arms import evaluation
 from feedrun.papers.ssm_icl.arms.evaluation import Exam
 from feedrun.papers.ssm_icl.families import Batch, Family, Keys
-from feedrun.streams import Stream
+from feedrun.train import streams, tune
+from feedrun.train.streams import Stream
 
 Count = Annotated[int, Field(gt=0)]
 CURVES = ("train/loss", "valid/excess")
@@ -166,7 +167,7 @@ def fitted(
 
     def fit(steps, keys, params, opt_state, journal):
         rows = np.zeros((steps // cfg.log_every, len(CURVES), len(keys)))
-        journal = tuning.remembering(journal, rows, CURVES, log_every=cfg.log_every)
+        journal = tune.remembering(journal, rows, CURVES, log_every=cfg.log_every)
         opt_state = optax.tree_utils.tree_set(
             opt_state, horizon=jnp.full(len(keys), steps, jnp.float32)
         )
@@ -185,7 +186,7 @@ def fitted(
             repeats=len(keys),
         )
 
-    tuned = tuning.tuned_fit(
+    tuned = tune.tuned_fit(
         jax.random.clone(keys.train),  # the same data for every arm
         cfg.rates,
         start=_starting(learner.arm.init),

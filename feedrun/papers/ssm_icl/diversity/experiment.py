@@ -30,8 +30,8 @@ from feedrun.papers.ssm_icl.arms.training import Count, Learner, Trained
 from feedrun.papers.ssm_icl.diversity import distances, figures, libraries
 from feedrun.papers.ssm_icl.diversity.distances import ORACLES, PLACES, Distances, crossover
 from feedrun.papers.ssm_icl.families import Family, Keys, catalogue
-from feedrun.streams import Stream
-from feedrun.threads import in_threads
+from feedrun.train.streams import Stream
+from feedrun.train.threads import in_threads
 
 
 class Diversity(Examined):

@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from feedrun import streams
 from feedrun.papers.ssm_icl.arms.evaluation import Exam
 from feedrun.papers.ssm_icl.families import Batch, Family, linear_gaussian
 from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 from feedrun.papers.ssm_icl.families.linear_gaussian import Tasks
+from feedrun.train import streams
 
 
 class Library(NamedTuple):

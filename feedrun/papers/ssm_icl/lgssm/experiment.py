@@ -21,7 +21,7 @@ from feedrun.papers.ssm_icl.families import Family, Keys, catalogue
 from feedrun.papers.ssm_icl.lgssm import figures, measures, parts, sweep_figures
 from feedrun.papers.ssm_icl.lgssm.claims import CLAIMS
 from feedrun.papers.ssm_icl.lgssm.config import END, PARTS, Lgssm
-from feedrun.threads import in_threads
+from feedrun.train.threads import in_threads
 
 AT = (1, 3, 7, 15, 31, 63, 127, 255)
 """Observations after which excess is reported."""

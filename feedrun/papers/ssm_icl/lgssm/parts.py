@@ -19,7 +19,7 @@ from feedrun.papers.ssm_icl.arms.results import Standing
 from feedrun.papers.ssm_icl.families import Family, catalogue, linear_gaussian
 from feedrun.papers.ssm_icl.lgssm import measures
 from feedrun.papers.ssm_icl.lgssm.config import END, FIRST, Lgssm
-from feedrun.threads import in_threads
+from feedrun.train.threads import in_threads
 
 Found = tuple[dict[str, Any], dict[str, np.ndarray], list[Standing]]
 

@@ -26,7 +26,7 @@ from feedrun.papers.ssm_icl.arms.training import Network, Training
 from feedrun.papers.ssm_icl.families import Family, Keys, catalogue
 from feedrun.papers.ssm_icl.markov import figures
 from feedrun.papers.ssm_icl.markov.claims import CLAIMS, comparisons, one_layer
-from feedrun.threads import in_threads
+from feedrun.train.threads import in_threads
 
 CHAINS: dict[str, Callable[[Any], Family]] = {
     "mc3": lambda key: catalogue.markov(symbols=3, alpha=1.0),

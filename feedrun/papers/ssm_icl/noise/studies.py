@@ -25,7 +25,7 @@ from feedrun.papers.ssm_icl.arms.training import Learner, Training
 from feedrun.papers.ssm_icl.families import Batch, Family, Keys, Predictor, catalogue, regression
 from feedrun.papers.ssm_icl.families import regression_oracles as exact
 from feedrun.papers.ssm_icl.families.regression import AR_DEVIATION, NOISE
-from feedrun.threads import in_threads
+from feedrun.train.threads import in_threads
 
 RHO = 0.9
 """Correlation of the noise in `coloured` and `shifted`."""

@@ -27,7 +27,7 @@ from feedrun.papers.ssm_icl.probe.claims import CLAIMS
 from feedrun.papers.ssm_icl.probe.gain import Gain
 from feedrun.papers.ssm_icl.probe.probes import Probing
 from feedrun.papers.ssm_icl.probe.summary import Part
-from feedrun.threads import in_threads
+from feedrun.train.threads import in_threads
 
 
 class Section(Config):

@@ -23,7 +23,7 @@ from feedrun.papers.ssm_icl.arms.results import LEAKS, Standing
 from feedrun.papers.ssm_icl.arms.training import Learner, Trained
 from feedrun.papers.ssm_icl.families import Family, Keys, catalogue
 from feedrun.papers.ssm_icl.shift import figures, shifted_families
-from feedrun.threads import in_threads
+from feedrun.train.threads import in_threads
 
 WORDS = {
     "slow": "LG4 that decays more slowly (kappa in [0.98, 0.999])",

@@ -1,0 +1,1 @@
+"""Records read together: groups over seeds, pooled claims, the numbers of a results table."""

@@ -1,0 +1,1 @@
+"""One HTML page that sets runs side by side."""

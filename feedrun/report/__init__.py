@@ -1,0 +1,1 @@
+"""Verdicts and tables over records, as text, markdown, LaTeX, CSV and JSON."""

@@ -2,7 +2,9 @@
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import pytest
@@ -31,6 +33,38 @@ def strict_jax(tmp_path_factory):
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_numpy_rank_promotion", "raise")
     jax.config.update("jax_debug_key_reuse", True)
+
+
+class Smoke(NamedTuple):
+    """One experiment at scale=smoke, as the runner left it."""
+
+    request: Any
+    record: Any
+
+    @property
+    def result(self):
+        """The result, with its arrays, as the record keeps it."""
+        from feedrun import conclusion
+
+        return conclusion.result(self.record.folder)
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory, worker_id):
+    """smoke(name): an experiment run at scale=smoke by the real runner, once for all workers."""
+    from feedrun import runner
+    from tests.configs import request
+
+    alone = worker_id == "master"
+    here = tmp_path_factory.getbasetemp() if alone else tmp_path_factory.getbasetemp().parent
+
+    @cache
+    def made(name):
+        asked = request(name, "smoke", outputs=str(here / "smoke"), quiet=True)
+        (outcome,) = runner.execute([asked], sinks=list, say=lambda line: None)
+        return Smoke(asked, outcome.record)
+
+    return made
 
 
 @pytest.fixture

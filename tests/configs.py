@@ -1,6 +1,6 @@
 """Configs as the command line composes them, for tests."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,54 +11,63 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 import feedrun
+from feedrun.run import config as configs
 from feedrun.run.config import RUN_KEYS, Request
-from feedrun.run.config import request as typed
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 
 
 @cache
-def _whole(words: tuple[str, ...]) -> Any:
+def _whole(*words: str) -> Any:
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         return compose("config", list(words), return_hydra_config=True)
 
 
 def _plain(*words: str) -> dict[str, Any]:
-    whole = OmegaConf.masked_copy(_whole(words), [k for k in _whole(words) if k != "hydra"])
-    plain: Any = OmegaConf.to_container(whole, resolve=True, throw_on_missing=True)
+    whole = _whole(*words)
+    ours = OmegaConf.masked_copy(whole, [key for key in whole if key != "hydra"])
+    plain: Any = OmegaConf.to_container(ours, resolve=True, throw_on_missing=True)
     return plain
 
 
-def composed(name: str, *words: str, scale: str = "laptop", seed: int = 0) -> dict[str, Any]:
-    """The plain config of `feedrun experiment=name scale=... seed=... words...`."""
-    return _plain(f"experiment={name}", f"scale={scale}", f"seed={seed}", *words)
+def merged(whole: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
+    """A nested mapping with what `part` changes in it."""
+    return {**whole} | {
+        key: merged(whole.get(key, {}), value) if isinstance(value, Mapping) else value
+        for key, value in part.items()
+    }
 
 
-def request(name: str, *words: str, scale: str = "laptop", seed: int = 0, **given: Any) -> Request:
-    """The typed request of that command; `given` replaces whole entries (outputs=..., steps=3)."""
-    plain = composed(name, *words, scale=scale, seed=seed) | given
-    return typed(plain, name=name, overrides=list(words), sweep=None)
+def composed(name: str, scale: str = "laptop", **changes: Any) -> dict[str, Any]:
+    """The plain config of `feedrun experiment=name scale=...`, with changes merged into it."""
+    return merged(_plain(f"experiment={name}", f"scale={scale}"), changes)
 
 
-def config(name: str, *words: str, scale: str = "laptop", **given: Any) -> Any:
-    """The experiment's own typed config of that command."""
-    return request(name, *words, scale=scale, **given).cfg
+def request(name: str, scale: str = "laptop", **changes: Any) -> Request:
+    """The typed request of that command. Raises BadInput."""
+    return configs.request(composed(name, scale, **changes), name=name, overrides=[], sweep=None)
 
 
-def own(name: str, *words: str, scale: str = "laptop") -> dict[str, Any]:
-    """The experiment's own config of that command, plain and unchecked."""
-    plain = composed(name, *words, scale=scale)
+def own(name: str, scale: str = "laptop", **changes: Any) -> dict[str, Any]:
+    """The experiment's own part of that config, plain and unchecked."""
+    plain = composed(name, scale, **changes)
     return {key: value for key, value in plain.items() if key not in RUN_KEYS}
 
 
-def swept(sweep: str) -> Iterator[Request]:
-    """The requests of `feedrun sweep=...`, one a run. Its lists are of whole entries."""
-    whole, plain = _whole((f"sweep={sweep}",)), _plain(f"sweep={sweep}")
-    name = whole.hydra.runtime.choices.experiment
-    words = [f"{key}={value}" for key, value in whole.hydra.sweeper.params.items()]
-    parse = OverridesParser.create().parse_overrides
-    (points,) = BasicSweeper.split_arguments(parse(words), None)
+def config(name: str, scale: str = "laptop", **changes: Any) -> Any:
+    """The experiment's own part, typed. Raises ValidationError."""
+    experiment = configs.resolve(composed(name)["_target_"])
+    return experiment.config.model_validate(own(name, scale, **changes))
+
+
+def swept(sweep: str, scale: str = "laptop") -> Iterator[Request]:
+    """The requests of `feedrun sweep=... scale=...`, one a run. Its lists are of whole entries."""
+    words = (f"sweep={sweep}", f"scale={scale}")
+    whole, plain = _whole(*words), _plain(*words)
+    name, parse = whole.hydra.runtime.choices.experiment, OverridesParser.create().parse_overrides
+    lists = [f"{key}={value}" for key, value in whole.hydra.sweeper.params.items()]
+    (points,) = BasicSweeper.split_arguments(parse(lists), None)
     for point in points:
         given = {override.key_or_group: override.value() for override in parse(point)}
-        yield typed(plain | given, name=name, overrides=point, sweep=sweep)
+        yield configs.request(plain | given, name=name, overrides=point, sweep=sweep)

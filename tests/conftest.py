@@ -2,7 +2,9 @@
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import hypothesis
 import jax
@@ -46,6 +48,38 @@ def children_end_with_their_test():
     """No process that a test has started outlives it, whether it passes or not."""
     yield
     children.end_all()
+
+
+class Smoke(NamedTuple):
+    """One experiment at scale=smoke, as the runner left it."""
+
+    request: Any
+    record: Any
+
+    @property
+    def result(self):
+        """The result, with its arrays, as the record keeps it."""
+        from feedrun.run import conclude
+
+        return conclude.result(self.record.folder)
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory, worker_id):
+    """smoke(name): an experiment run at scale=smoke by the real runner, once for all workers."""
+    from feedrun.run import execute
+    from tests.configs import request
+
+    alone = worker_id == "master"
+    here = tmp_path_factory.getbasetemp() if alone else tmp_path_factory.getbasetemp().parent
+
+    @cache
+    def made(name):
+        asked = request(name, "smoke", outputs=str(here / "smoke"), quiet=True)
+        (outcome,) = execute.execute([asked], sinks=list, say=lambda line: None)
+        return Smoke(asked, outcome.record)
+
+    return made
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The experiment at its smoke scale, and the pieces that only it has."""
 
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -8,8 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from pydantic import ValidationError
 
 from feedrun.errors import BadInput
@@ -20,15 +17,11 @@ from feedrun.papers.noise_curvature.layer import float64, mlp_layer
 from feedrun.papers.noise_curvature.power_law import by_loss, law
 from feedrun.papers.noise_curvature.power_law.experiment import (
     EXPERIMENT,
-    PowerLaw,
     cosine_by_epoch,
     known_laws,
     trained,
 )
-from feedrun.run.config import RUN_KEYS, request
-
-CONFIGS = Path(__file__).parents[3] / "configs"
-
+from tests import configs
 
 OF_CROSS_ENTROPY = {
     "interpolates",
@@ -47,25 +40,18 @@ NOT_MEASURED = {
 }
 
 
-def composed(*words) -> dict[str, Any]:
-    """What Hydra makes of a command line."""
-    with initialize_config_dir(str(CONFIGS), version_base=None):
-        whole = compose("config", ["experiment=noise_power_law", *words])
-    plain: Any = OmegaConf.to_container(whole, resolve=True)
-    return plain
-
-
-def config(scale, **changes):
-    plain = composed(f"scale={scale}")
-    return PowerLaw.model_validate({k: v for k, v in plain.items() if k not in RUN_KEYS} | changes)
-
-
 OTHERS = [pytest.param(loss, marks=pytest.mark.slow) for loss in theory.LOSSES]
+
+
+def config(scale="laptop", **changes):
+    return configs.config("noise_power_law", scale, **changes)
 
 
 @pytest.fixture(scope="module", params=["cross_entropy", *OTHERS[1:]])
 def run(request):
     """(loss, result); of softmax_mse in the last layer, which has fewer weights than directions."""
+    if request.param == "cross_entropy":
+        return request.param, request.getfixturevalue("smoke")("noise_power_law").result
     cfg = config("smoke", loss=request.param)
     if request.param == "softmax_mse":
         measurement = cfg.measurement.model_dump() | {"directions": 1000}
@@ -131,17 +117,20 @@ def test_subsets_that_do_not_fit_are_refused(subsets):
 
 
 @pytest.mark.parametrize(
-    ("words", "line"),
+    ("changes", "line"),
     [
-        (["layer=0"], r"^layer 0 has 39,200 weights; 20 to 5,000 can be measured"),
-        (["layer=2", "widths=[784,50,1,10]"], r"^layer 2 has 10 weights; 20 to 5,000"),
-        (["layer=3"], r"^layer must be below 3, the number of layers$"),
-        (["loss=hinge"], r"^loss: input should be 'cross_entropy', 'softmax_mse' or 'logit_mse'"),
+        ({"layer": 0}, r"^layer 0 has 39,200 weights; 20 to 5,000 can be measured"),
+        ({"layer": 2, "widths": [784, 50, 1, 10]}, r"^layer 2 has 10 weights; 20 to 5,000"),
+        ({"layer": 3}, r"^layer must be below 3, the number of layers$"),
+        (
+            {"loss": "hinge"},
+            r"^loss: input should be 'cross_entropy', 'softmax_mse' or 'lo",
+        ),
     ],
 )
-def test_a_layer_or_loss_that_cannot_be_measured_is_refused_in_one_short_line(words, line):
+def test_a_layer_or_loss_that_cannot_be_measured_is_refused_in_one_short_line(changes, line):
     with pytest.raises(BadInput, match=line) as refused:
-        request(composed(*words), name="noise_power_law", overrides=words, sweep=None)
+        configs.request("noise_power_law", **changes)
     assert len(str(refused.value)) < 120
 
 
@@ -153,7 +142,7 @@ def test_supplement_is_set_against_its_own_network_and_loss_only():
         assert by_loss.supplement_gap(loss, widths, 2, [1.3]) == {}
 
 
-TABLE = yaml.safe_load((CONFIGS / "sweep" / "noise_table.yaml").read_text())
+TABLE = yaml.safe_load((configs.CONFIGS / "sweep" / "noise_table.yaml").read_text())
 
 
 def test_every_column_of_the_table_is_measured_under_every_loss(run):
@@ -162,15 +151,7 @@ def test_every_column_of_the_table_is_measured_under_every_loss(run):
 
 @pytest.mark.parametrize("scale", ["laptop", "gpu", "paper"])
 def test_every_cell_of_the_table_trains_the_supplements_network_for_the_papers_steps(scale):
-    points = TABLE["hydra"]["sweeper"]["params"]
-    cells = [
-        PowerLaw.model_validate({k: v for k, v in cell.items() if k in PowerLaw.model_fields})
-        for loss in points["loss"].split(",")
-        for layer in points["layer"].split(",")
-        for cell in [
-            composed("sweep=noise_table", f"scale={scale}", f"loss={loss}", f"layer={layer}")
-        ]
-    ]
+    cells: list[Any] = [one.cfg for one in configs.swept("noise_table", scale)]
     assert {c.layer for c in cells} == set(by_loss.SUPPLEMENT)
     assert all(tuple(c.widths) == by_loss.SUPPLEMENT_WIDTHS for c in cells)
     assert {c.training.epochs * c.data.per_class for c in cells} == {100 * 2000}

@@ -1,30 +1,25 @@
 """slay_lm: text, windows and n-grams, decoding from a state, and the whole at smoke size."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import yaml
 
-import feedrun
-from feedrun.experiment import silent_journal
 from feedrun.maths.attention import softmax_attention
 from feedrun.models import decoder as mixing
 from feedrun.papers.slay.attention.mechanisms import DELTA, windows
 from feedrun.papers.slay.decoders import generate, training
 from feedrun.papers.slay.decoders.training import Mechanism
 from feedrun.papers.slay.lm import cost
-from feedrun.papers.slay.lm import experiment as lm
 from feedrun.papers.slay.lm import windows as reading
 from feedrun.tasks import docstrings
+from tests.configs import config
 
 pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
 
-CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 BUDGET: Any = {"features": 8, "nodes": 2, "prf": 4, "poly": 4, "eps": 1e-3, "chunk": 4}
 NET: Any = {
     "vocabulary": 256,
@@ -34,17 +29,6 @@ NET: Any = {
     "places": "learned",
     "length": 24,
 }
-
-
-def composed(scale=None, **changes):
-    """The yaml with the sizes of a scale, as the command line composes them."""
-    cfg = yaml.safe_load((CONFIGS / "experiment/slay_lm.yaml").read_text())
-    del cfg["_target_"], cfg["about"]
-    sizes = {}
-    if scale:
-        sizes = yaml.safe_load((CONFIGS / f"scale/slay_lm/{scale}.yaml").read_text())
-        sizes["training"] = cfg["training"] | sizes["training"]
-    return lm.LanguageModel.model_validate(cfg | sizes | changes, strict=False)
 
 
 def text(seed, size=4000):
@@ -220,14 +204,8 @@ def test_sizes_of_decoders_that_do_not_fit_are_refused():
         mixing.standard(**NET | {"places": "previous"})
 
 
-@pytest.fixture(scope="module")
-def result():
-    return lm.EXPERIMENT.run(composed("smoke"), jax.random.key(0), silent_journal())
-
-
-def test_summary_is_finite_and_says_what_was_read(result):
-    for name, value in result.summary.items():
-        assert np.isfinite(value).all(), name
+def test_a_smoke_run_says_what_was_read(smoke):
+    result = smoke("slay_lm").result
     np.testing.assert_allclose(
         result.summary["perplexity_ours"], np.exp(result.summary["loss_ours"])
     )
@@ -238,19 +216,12 @@ def test_summary_is_finite_and_says_what_was_read(result):
     assert 0 < result.summary["peak_share_ours"] < 1 < result.summary["tokens_per_second_ours"]
 
 
-def test_figures_draw(result):
-    drawn = lm.EXPERIMENT.figures(result)
-    assert set(drawn) == {"losses", "learning"}
-    for figure in drawn.values():
-        figure.canvas.draw()
-
-
 def test_every_scale_is_complete_and_wrong_ones_are_refused():
-    for scale in (None, "smoke", "gpu", "paper"):
-        composed(scale)
+    for scale in ("smoke", "laptop", "gpu", "paper"):
+        config("slay_lm", scale)
     with pytest.raises(ValueError, match="sampled 'softmax' has no state of fixed size"):
-        composed(sampled="softmax")
+        config("slay_lm", sampled="softmax")
     with pytest.raises(ValueError, match="sampled 'elu' is not among those compared"):
-        composed(sampled="elu")
+        config("slay_lm", sampled="elu")
     with pytest.raises(ValueError, match="at most the context 128, got 500"):
-        composed(sample_bytes=500)
+        config("slay_lm", sample_bytes=500)

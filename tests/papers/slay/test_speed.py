@@ -1,44 +1,20 @@
 """slay_speed: its measures against planted laws, its layer against one device, its smoke run."""
 
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import yaml
 
-import feedrun
-from feedrun.experiment import judge, silent_journal
+from feedrun.experiment import judge
 from feedrun.maths.attention import blocked_softmax_attention, softmax_attention
 from feedrun.papers.slay.speed import fidelity, measures
 from feedrun.papers.slay.speed import layer as speed_layer
 from feedrun.papers.slay.speed.experiment import EXPERIMENT, Speed
+from tests.configs import config
 
 pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
 
-CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 LENGTHS = np.array([512.0, 1024, 2048, 4096, 8192])
-
-
-def merged(whole, part):
-    """A scale's settings put into the experiment's."""
-    for key, value in part.items():
-        whole[key] = merged(whole[key], value) if isinstance(value, dict) else value
-    return whole
-
-
-def config(scale, **changes):
-    cfg = yaml.safe_load((CONFIGS / "experiment/slay_speed.yaml").read_text())
-    del cfg["_target_"], cfg["about"]
-    part = yaml.safe_load((CONFIGS / f"scale/slay_speed/{scale}.yaml").read_text())
-    return Speed.model_validate(merged(cfg, part) | changes)
-
-
-@pytest.fixture(scope="module")
-def result():
-    with jax.enable_x64(False):
-        return EXPERIMENT.run(config("smoke"), jax.random.key(0), silent_journal())
 
 
 def test_slope_is_the_planted_exponent_where_it_is_asked_for():
@@ -130,9 +106,8 @@ def test_states_are_counted_with_the_recent_keys():
     assert sums == 2048 * 65 and whole == sums + 64 + 65
 
 
-def test_smoke_run_measures_every_claim_that_it_has_lengths_for(result):
-    for name, value in result.summary.items():
-        assert np.isfinite(value).all(), name
+def test_a_smoke_run_measures_what_it_has_lengths_for(smoke):
+    result = smoke("slay_speed").result
     verdicts = {claim.name: judge(claim, result.summary).verdict for claim in EXPERIMENT.claims}
     assert verdicts["chunks_are_exact"] == verdicts["no_leak"] == "holds"
     assert verdicts["slay_is_linear"] == "not measured"  # no length is long enough
@@ -141,15 +116,8 @@ def test_smoke_run_measures_every_claim_that_it_has_lengths_for(result):
     assert len(result.notes["load_by_others_a_round"]) == 3
 
 
-def test_figures_draw(result):
-    figures = EXPERIMENT.figures(result)
-    assert set(figures) == {"time", "memory", "throughput", "error_and_state"}
-    for figure in figures.values():
-        figure.canvas.draw()
-
-
 def test_a_quadratic_mechanism_ends_before_it_takes_too_long():
-    cfg = config("smoke", seconds=1e-9)
+    cfg = config("slay_speed", "smoke", seconds=1e-9)
     found, temporary, _ = _programs(cfg)
     assert set(found) == {(0, 0), (1, 0), (2, 0)} and np.isnan(temporary[:, 1]).all()
 
@@ -161,6 +129,6 @@ def _programs(cfg):
 
 
 def test_lengths_must_ascend():
-    series = config("smoke").forward.model_dump() | {"lengths": [128, 64]}
+    series = config("slay_speed", "smoke").forward.model_dump() | {"lengths": [128, 64]}
     with pytest.raises(ValueError, match=r"must ascend, got \[128, 64\]"):
-        Speed.model_validate(config("smoke").model_dump() | {"forward": series})
+        Speed.model_validate(config("slay_speed", "smoke").model_dump() | {"forward": series})

@@ -1,16 +1,13 @@
 """slay_synthetic: levels against brute force and the specification, its parts, the whole."""
 
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import yaml
 
-import feedrun
 from feedrun.experiment import silent_journal
 from feedrun.models import decoder as mixing
 from feedrun.papers.slay.decoders import tasks, training
@@ -20,10 +17,10 @@ from feedrun.papers.slay.synthetic.experiment import EXPERIMENT, Synthetic, hard
 from feedrun.tasks import recall
 from feedrun.tasks.synthetic import TASKS
 from feedrun.train import streams, tune
+from tests.configs import config
 
 pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
 
-CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 BUDGET: Any = {"features": 8, "nodes": 2, "prf": 4, "poly": 4, "eps": 1e-3, "chunk": 4}
 
 SPECIFIED = {
@@ -40,17 +37,6 @@ SPECIFIED = {
     "compression": 0.58,
 }
 GUESSED = {"sort": 0.16, "counting": 0.24, "addition": 0.20, "majority": 0.25, "first_token": 0.03}
-
-
-def composed(scale=None, **changes):
-    """The yaml with the sizes of a scale, as the command line composes them."""
-    text = (CONFIGS / "experiment/slay_synthetic.yaml").read_text()
-    cfg = yaml.safe_load(text)
-    del cfg["_target_"], cfg["about"]
-    if scale:
-        sizes = yaml.safe_load((CONFIGS / f"scale/slay_synthetic/{scale}.yaml").read_text())
-        cfg |= {part: cfg[part] | sizes.get(part, {}) for part in ("suite", "harder")}
-    return Synthetic.model_validate(cfg | changes, strict=False)
 
 
 def drawn(name, count=8192):
@@ -162,35 +148,22 @@ def test_streams_of_one_length_are_one_program():
     assert first.stream(0).plan is streams.step_keys
 
 
-@pytest.fixture(scope="module")
-def result():
-    return EXPERIMENT.run(composed("smoke"), jax.random.key(0), silent_journal())
-
-
-def test_summary_is_finite_and_guesses_stand_beside_it(result):
-    for name, value in result.summary.items():
-        assert np.isfinite(value).all(), name
+def test_guesses_stand_beside_a_smoke_run(smoke):
+    result = smoke("slay_synthetic").result
     assert result.notes["chance"]["kv_recall_slay"] == pytest.approx(1 / 63, abs=0.03)
     assert result.notes["ceilings"]["reverse"] == 0.515625
     assert {"kv_recall_gap", "reverse_slay", "pairs_elu_x1"} <= set(result.summary)
 
 
-def test_figures_draw(result):
-    drawn = EXPERIMENT.figures(result)
-    assert set(drawn) == {"suite", "harder"}
-    for figure in drawn.values():
-        figure.canvas.draw()
-
-
 def test_every_scale_names_what_exists_and_claims_meet_metrics_of_the_full_ones():
-    for scale in (None, "smoke", "gpu", "paper"):
-        composed(scale)
+    for scale in ("smoke", "laptop", "gpu", "paper"):
+        config("slay_synthetic", scale)
     claimed = {claim.metric for claim in EXPERIMENT.claims}
     assert {f"{name}_gap" for name in levels.EXPECTED} <= claimed
 
 
 def test_what_is_claimed_of_harder_tasks_is_measured_at_laptop_scale():
-    cfg = composed()
+    cfg = config("slay_synthetic")
     h = cfg.harder
     nothing = np.zeros((len(h.tasks), len(h.compared), len(h.factors), len(h.rates)))
     measured = harder_summary(cfg, nothing)
@@ -200,7 +173,7 @@ def test_what_is_claimed_of_harder_tasks_is_measured_at_laptop_scale():
 
 
 def test_unknown_tasks_and_mechanisms_are_refused():
-    cfg = composed("smoke").model_dump()
+    cfg = config("slay_synthetic", "smoke").model_dump()
     with pytest.raises(ValueError, match="no task 'sorting'"):
         Synthetic.model_validate(cfg | {"suite": cfg["suite"] | {"tasks": ["sorting"]}})
     with pytest.raises(ValueError, match="no mechanism 'mamba'"):

@@ -1,29 +1,17 @@
 """The ablation's contrasts on planted matrices, its figures on made records, a run end to end."""
 
-from pathlib import Path
-
 import jax
 import numpy as np
 import pytest
-import yaml
 from pydantic import ValidationError
 
-import feedrun
 from feedrun.experiment import Result, judge, silent_journal
 from feedrun.papers.ssm_icl.ablation import contrasts
 from feedrun.papers.ssm_icl.ablation import figures as ablation_figures
 from feedrun.papers.ssm_icl.ablation.experiment import EXPERIMENT, Ablation
+from tests.configs import config, own
 
-CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 SEEDS = np.array([-1.0, 0.0, 1.0])
-
-
-def smoke(**changes):
-    """The yaml with its smoke sizes, as the command line composes them."""
-    cfg = yaml.safe_load((CONFIGS / "experiment/icl_ablation.yaml").read_text())
-    small = yaml.safe_load((CONFIGS / "scale/icl_ablation/smoke.yaml").read_text())
-    del cfg["_target_"], cfg["about"]
-    return cfg | {k: cfg[k] | v if isinstance(v, dict) else v for k, v in small.items()} | changes
 
 
 def planted(*, conv, decay, selectivity, interaction=0.0):
@@ -80,7 +68,7 @@ def test_a_contrast_is_left_out_where_an_arm_is_missing_or_has_other_seeds():
 
 
 def test_every_claim_is_measured_by_the_arms_of_the_yaml():
-    full = yaml.safe_load((CONFIGS / "experiment/icl_ablation.yaml").read_text())["arms"]
+    full = own("icl_ablation")["arms"]
     known = contrasts.effects({name: SEEDS for name in full})
     assert {c.metric for c in EXPERIMENT.claims} - set(known) == {"leak_z", "leak_position_z"}
 
@@ -114,7 +102,10 @@ def test_a_sweeps_cells_are_paired_by_their_exams_in_whatever_order_the_runs_com
 def test_a_sweep_is_drawn_as_one_matrix_with_a_panel_a_family():
     cells = planted(conv=0.3, decay=0.1, selectivity=0.2) | {"softmax+rope": 4 + 0.1 * SEEDS}
     results = [
-        (Ablation(**smoke(family=family, arms=name)), record(name, values, family=family))
+        (
+            config("icl_ablation", "smoke", family=family, arms=name),
+            record(name, values, family=family),
+        )
         for family in ("lg4", "coloured_shift")
         for name, values in cells.items()
     ]
@@ -137,13 +128,14 @@ def test_a_sweep_is_drawn_as_one_matrix_with_a_panel_a_family():
 )
 def test_bad_settings_are_one_clear_line(changes, message):
     with pytest.raises(ValidationError, match=message):
-        Ablation(**smoke(**changes))
+        Ablation(**own("icl_ablation", "smoke") | changes)
 
 
 @pytest.mark.slow
 def test_a_run_measures_every_claim_and_draws():
     arms = ["s_none", "s_fixed", "ssd", "s_none+conv", "s_fixed+conv", "ssd+conv", "s4d+conv"]
-    done = EXPERIMENT.run(Ablation(**smoke(arms=arms)), jax.random.key(0), silent_journal())
+    cfg = config("icl_ablation", "smoke", arms=arms)
+    done = EXPERIMENT.run(cfg, jax.random.key(0), silent_journal())
     for name, value in done.summary.items():
         assert np.isfinite(value).all(), name
     assert {claim.metric for claim in EXPERIMENT.claims} <= set(done.summary)
@@ -158,7 +150,7 @@ def test_a_run_measures_every_claim_and_draws():
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["coloured_lag", "coloured_shift"])
 def test_one_arm_on_coloured_noise_has_its_numbers_without_the_name(family):
-    cfg = Ablation(**smoke(arms="ssd+conv", family=family))
+    cfg = config("icl_ablation", "smoke", arms="ssd+conv", family=family)
     done = EXPERIMENT.run(cfg, jax.random.key(0), silent_journal())
     assert done.summary["excess_7"] == done.summary["ssd+conv/excess_7"]
     assert done.notes["chance"]["excess_7"] > 0

@@ -1,20 +1,14 @@
-"""icl_oracles end to end at its smoke size."""
-
-from pathlib import Path
+"""icl_oracles: exact claims at any size, all of them at full size."""
 
 import jax
 import numpy as np
 import pytest
-import yaml
 
-import feedrun
 from feedrun.experiment import judge, silent_journal
 from feedrun.papers.ssm_icl.oracles import linear_gaussian
-from feedrun.papers.ssm_icl.oracles.experiment import EXPERIMENT, Checks
+from feedrun.papers.ssm_icl.oracles.experiment import EXPERIMENT
+from tests.configs import config
 
-pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
-
-CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 EXACT = (
     "kalman_is_conditioning",
     "fast_kalman_is_conditioning",
@@ -26,37 +20,10 @@ EXACT = (
 )
 
 
-def sizes(scale=None):
-    cfg = yaml.safe_load((CONFIGS / "experiment/icl_oracles.yaml").read_text())
-    del cfg["_target_"], cfg["about"]
-    small = (
-        yaml.safe_load((CONFIGS / f"scale/icl_oracles/{scale}.yaml").read_text()) if scale else {}
-    )
-    return cfg | {k: cfg[k] | v if isinstance(v, dict) else v for k, v in small.items()}
-
-
-@pytest.fixture(scope="module")
-def result():
-    return EXPERIMENT.run(Checks(**sizes("smoke")), jax.random.key(0), silent_journal())
-
-
-def test_summary_is_finite_and_exact_claims_hold(result):
-    for name, value in result.summary.items():
-        assert np.isfinite(value).all(), name
+def test_exact_claims_hold_at_smoke_size(smoke):
+    result = smoke("icl_oracles").result
     verdicts = {claim.name: judge(claim, result.summary).verdict for claim in EXPERIMENT.claims}
     assert {verdicts[name] for name in EXACT} == {"holds"}
-
-
-def test_what_a_smoke_run_leaves_out_is_only_what_its_sizes_do_not_reach(result):
-    missing = {claim.metric for claim in EXPERIMENT.claims} - set(result.summary)
-    assert missing <= {"markov_rate_3"}
-
-
-def test_figures_draw(result):
-    figures = EXPERIMENT.figures(result)
-    assert len(figures) == 6
-    for figure in figures.values():
-        figure.canvas.draw()
 
 
 def test_a_table_s_deviation_is_in_joint_standard_errors():
@@ -70,7 +37,7 @@ def test_a_table_s_deviation_is_in_joint_standard_errors():
 
 @pytest.mark.slow
 def test_claims_hold_at_full_size():
-    done = EXPERIMENT.run(Checks(**sizes()), jax.random.key(0), silent_journal())
+    done = EXPERIMENT.run(config("icl_oracles"), jax.random.key(0), silent_journal())
     verdicts = {claim.name: judge(claim, done.summary).verdict for claim in EXPERIMENT.claims}
     # Tables of fewer draws than these runs: their own errors exceed the bounds (see the docs).
     known = {"ladder", "bank_converged", "dr_table"}

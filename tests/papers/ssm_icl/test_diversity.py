@@ -1,35 +1,23 @@
 """Libraries of every size in one program, the crossover, distances; a run end to end."""
 
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-import yaml
 from pydantic import ValidationError
 
-import feedrun
 from feedrun import train
 from feedrun.experiment import judge, silent_journal
 from feedrun.papers.ssm_icl.arms import evaluation
 from feedrun.papers.ssm_icl.diversity import distances, libraries
 from feedrun.papers.ssm_icl.diversity.distances import PLACES, Distances, crossover
-from feedrun.papers.ssm_icl.diversity.experiment import EXPERIMENT, Diversity
+from feedrun.papers.ssm_icl.diversity.experiment import EXPERIMENT
 from feedrun.papers.ssm_icl.families import catalogue
 from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
+from tests.configs import config
 
-CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 SIZES = {"count": 24, "length": 6}
-
-
-def smoke(**changes):
-    """The yaml with its smoke sizes, as the command line composes them."""
-    cfg = yaml.safe_load((CONFIGS / "experiment/icl_diversity.yaml").read_text())
-    small = yaml.safe_load((CONFIGS / "scale/icl_diversity/smoke.yaml").read_text())
-    del cfg["_target_"], cfg["about"]
-    return cfg | {k: cfg[k] | v if isinstance(v, dict) else v for k, v in small.items()} | changes
 
 
 @pytest.fixture(scope="module")
@@ -161,12 +149,12 @@ def test_a_crossover_outside_the_sizes_measured_is_left_out():
 
 def test_tasks_must_rise():
     with pytest.raises(ValidationError, match="must rise"):
-        Diversity(**smoke(tasks=[8, 1]))
+        config("icl_diversity", "smoke", tasks=[8, 1])
 
 
 @pytest.mark.slow
 def test_a_run_measures_every_claim_and_draws():
-    cfg = Diversity(**smoke(arms=["ssd+conv", "softmax+conv+rope"]))
+    cfg = config("icl_diversity", "smoke", arms=["ssd+conv", "softmax+conv+rope"])
     done = EXPERIMENT.run(cfg, jax.random.key(0), silent_journal())
     for name, value in done.summary.items():
         assert np.isfinite(value).all(), name

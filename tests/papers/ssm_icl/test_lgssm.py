@@ -1,15 +1,11 @@
 """icl_lgssm: its systems and scores against closed forms; end to end with every part (slow)."""
 
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import yaml
 from pydantic import ValidationError
 
-import feedrun
 from feedrun.experiment import Result, judge, silent_journal
 from feedrun.papers.ssm_icl import theory
 from feedrun.papers.ssm_icl.arms import training
@@ -17,24 +13,12 @@ from feedrun.papers.ssm_icl.arms.results import Standing
 from feedrun.papers.ssm_icl.families import catalogue, linear_gaussian
 from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 from feedrun.papers.ssm_icl.lgssm import measures, parts, sweep_figures
-from feedrun.papers.ssm_icl.lgssm.config import PARTS, Lgssm
+from feedrun.papers.ssm_icl.lgssm.config import PARTS
 from feedrun.papers.ssm_icl.lgssm.experiment import EXPERIMENT
+from tests.configs import config
 
-CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 FAR = {"speed_with_convolution", "speed_with_convolution_ar2", "speed_without_convolution_ar1"}
 """Claims about how soon a level is reached, which a dozen steps do not reach."""
-
-
-def merged(whole, part):
-    return {k: merged(v, part.get(k, {})) if isinstance(v, dict) else part.get(k, v)
-            for k, v in whole.items()}  # fmt: skip
-
-
-def settings(scale=None, **changes):
-    cfg = yaml.safe_load((CONFIGS / "experiment/icl_lgssm.yaml").read_text())
-    del cfg["_target_"], cfg["about"]
-    path = CONFIGS / f"scale/icl_lgssm/{scale}.yaml"
-    return merged(cfg, yaml.safe_load(path.read_text()) if scale else {}) | changes
 
 
 def standing(excess, curve, name="ssd+conv"):
@@ -127,23 +111,23 @@ def test_gap_growth_and_price_error_of_known_curves():
 
 def test_bad_settings_are_one_clear_line():
     with pytest.raises(ValidationError, match="did you mean lg4"):
-        Lgssm.model_validate(settings(family="lg44"))
+        config("icl_lgssm", family="lg44")
     with pytest.raises(ValidationError, match="states lists 16"):
-        Lgssm.model_validate(settings(states=[1, 16]))
+        config("icl_lgssm", states=[1, 16])
     with pytest.raises(ValidationError, match="did you mean poles"):
-        Lgssm.model_validate(settings(parts=["pole"]))
+        config("icl_lgssm", parts=["pole"])
 
 
 @pytest.mark.parametrize("scale", ["smoke", "gpu", "paper"])
 def test_scales_are_valid_and_a_word_is_an_arm(scale):
-    assert Lgssm.model_validate(settings(scale)).length >= 16
-    assert Lgssm.model_validate(settings(scale, arms="gru")).arms == ["gru"]
+    assert config("icl_lgssm", scale).length >= 16
+    assert config("icl_lgssm", scale, arms="gru").arms == ["gru"]
 
 
 def test_a_sweep_draws_every_arm_in_the_panel_of_its_family():
     runs = [
         (
-            Lgssm.model_validate(settings(arms=name, family=family)),
+            config("icl_lgssm", arms=name, family=family),
             Result({f"{name}/excess": [0.2, 0.3], "bayes_excess": 0.1, "ar4_excess": 0.2}, {}),
         )
         for name in ("gru", "ssd+conv")
@@ -156,8 +140,8 @@ def test_a_sweep_draws_every_arm_in_the_panel_of_its_family():
 
 @pytest.mark.slow
 def test_smoke_with_every_part_measures_every_claim_and_draws():
-    everyone = settings()["arms"]
-    cfg = Lgssm.model_validate(settings("smoke", arms=everyone, parts=list(PARTS)))
+    everyone = config("icl_lgssm").arms
+    cfg = config("icl_lgssm", "smoke", arms=everyone, parts=list(PARTS))
     done = EXPERIMENT.run(cfg, jax.random.key(0), silent_journal())
     for name, value in done.summary.items():
         assert np.isfinite(value).all(), name

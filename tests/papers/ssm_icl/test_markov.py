@@ -1,15 +1,12 @@
 """icl_markov: comparisons against numbers set by hand, lines against the reference table."""
 
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
-import yaml
 from pydantic import ValidationError
 
-import feedrun
 from feedrun.experiment import judge, silent_journal
 from feedrun.papers.ssm_icl.arms import evaluation, training
 from feedrun.papers.ssm_icl.arms.results import Standing
@@ -17,17 +14,9 @@ from feedrun.papers.ssm_icl.families import catalogue
 from feedrun.papers.ssm_icl.markov import claims, figures
 from feedrun.papers.ssm_icl.markov import experiment as markov
 from feedrun.papers.ssm_icl.markov.experiment import EXPERIMENT, Markov
+from tests.configs import config, own
 
-CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 NOBODY: Any = None  # what the function under test does not look at
-
-
-def sizes(scale=None):
-    cfg = yaml.safe_load((CONFIGS / "experiment/icl_markov.yaml").read_text())
-    del cfg["_target_"], cfg["about"]
-    path = CONFIGS / f"scale/icl_markov/{scale}.yaml"
-    small = yaml.safe_load(path.read_text()) if scale else {}
-    return cfg | {k: cfg[k] | v if isinstance(v, dict) else v for k, v in small.items()}
 
 
 def standing(excess, valid):
@@ -90,17 +79,17 @@ def test_windows_of_a_curve_keep_a_power_law():
 )
 def test_what_does_not_fit_is_one_clear_error(changes, message):
     with pytest.raises(ValidationError, match=message):
-        Markov(**(sizes() | changes))
+        Markov(**own("icl_markov") | changes)
 
 
-@pytest.mark.parametrize("scale", ["smoke", "gpu", "paper", None])
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "gpu", "paper"])
 def test_every_scale_is_a_config(scale):
-    assert Markov(**sizes(scale)).chains["mc3"]
+    assert config("icl_markov", scale).chains["mc3"]
 
 
 @pytest.mark.slow
 def test_a_smoke_run_measures_every_claim_it_has_the_arms_for_and_draws():
-    cfg = sizes("smoke")
+    cfg = own("icl_markov", "smoke")
     every = ["ssd+conv", "ssd", "linear+conv+rope", "linear+rope", "softmax+conv+rope"]
     cfg["chains"] = {"mc3": every, "switching": ["ssd+conv", "linear+conv+rope"]}
     cfg["one_layer"] = ["ssd+conv", "ssd"]

@@ -1,17 +1,14 @@
 """icl_noise: risks of its studies against closed forms, the layer of theory, the whole at smoke."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import yaml
 from pydantic import ValidationError
 
-import feedrun
 from feedrun.errors import BadInput
 from feedrun.experiment import Result, silent_journal
 from feedrun.papers.ssm_icl import theory
@@ -23,20 +20,9 @@ from feedrun.papers.ssm_icl.families import catalogue
 from feedrun.papers.ssm_icl.families.regression import NOISE, REGRESSORS
 from feedrun.papers.ssm_icl.noise import figures as noise_figures
 from feedrun.papers.ssm_icl.noise import studies, summary, theory_layer
-from feedrun.papers.ssm_icl.noise.experiment import EXPERIMENT, Noise
+from feedrun.papers.ssm_icl.noise.experiment import EXPERIMENT
 from feedrun.papers.ssm_icl.noise.studies import Floors, Studied, Study
-from feedrun.run.config import RUN_KEYS, request
-
-CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
-
-
-def sizes(scale=None):
-    """The yaml with the sizes of a scale, as the command line composes them."""
-    cfg = yaml.safe_load((CONFIGS / "experiment/icl_noise.yaml").read_text())
-    del cfg["_target_"], cfg["about"]
-    path = CONFIGS / f"scale/icl_noise/{scale}.yaml"
-    small = yaml.safe_load(path.read_text()) if scale else {}
-    return cfg | {k: cfg[k] | v if isinstance(v, dict) else v for k, v in small.items()}
+from tests.configs import config, own, request
 
 
 def batch_of(family, *, count, length):
@@ -176,26 +162,20 @@ def test_rates_at_an_edge_of_their_grid_are_named(monkeypatch):
     assert named([0.1])["chance"] == {"placebo/gru/risk_40": 1.25}
 
 
-@pytest.mark.parametrize("scale", [None, "smoke", "gpu", "paper"])
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "gpu", "paper"])
 def test_every_scale_is_a_complete_config(scale):
-    cfg = Noise(**sizes(scale))
+    cfg = config("icl_noise", scale)
     assert len(cfg.training.rates) == cfg.training.seeds  # trials and seeds share a program
 
 
 def test_an_arm_that_there_is_not_is_one_clear_error():
-    bad = sizes("smoke")
-    bad["arms"] = bad["arms"] | {"coloured": ["mamba9"]}
     with pytest.raises(ValidationError, match="no mixer 'mamba9'"):
-        Noise(**bad)
+        config("icl_noise", arms={"coloured": ["mamba9"]})
 
 
 def test_a_budget_that_is_not_whole_is_one_line_that_says_it_once():
-    root = yaml.safe_load((CONFIGS / "config.yaml").read_text())
-    composed = {key: root[key] for key in RUN_KEYS & set(root)} | {"scale": "laptop"}
-    composed |= yaml.safe_load((CONFIGS / "experiment/icl_noise.yaml").read_text())
-    composed["training"] |= {"steps": 1000, "trial_steps": 240}
     with pytest.raises(BadInput) as error:
-        request(composed, name="icl_noise", overrides=[], sweep=None)
+        request("icl_noise", training={"steps": 1000, "trial_steps": 240})
     assert str(error.value) == (
         "training: steps and trial_steps must be multiples of log_every=60, got 1000 and 240"
     )
@@ -203,7 +183,7 @@ def test_a_budget_that_is_not_whole_is_one_line_that_says_it_once():
 
 @pytest.mark.slow
 def test_every_claim_is_measured_and_every_figure_drawn():
-    cfg = Noise(**sizes("smoke") | {"arms": sizes()["arms"]})
+    cfg = config("icl_noise", "smoke", arms=own("icl_noise")["arms"])
     result = EXPERIMENT.run(cfg, jax.random.key(0), silent_journal())
     for name, value in result.summary.items():
         assert np.isfinite(value).all(), name

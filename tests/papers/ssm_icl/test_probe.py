@@ -1,37 +1,22 @@
 """Probes: targets and ceilings against conditioning written out, gains in closed form, scores."""
 
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import yaml
 from pydantic import ValidationError
 
-import feedrun
 from feedrun.experiment import judge, silent_journal
 from feedrun.papers.ssm_icl.families import catalogue, chains, linear_gaussian
 from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 from feedrun.papers.ssm_icl.probe import gain, probes, targets
-from feedrun.papers.ssm_icl.probe.experiment import EXPERIMENT, Probe
+from feedrun.papers.ssm_icl.probe.experiment import EXPERIMENT
+from tests.configs import config
 
-CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 GAIN = gain.Gain(a=0.9, r=1.0, sequences=5)
 PROBING = probes.Probing(
     fit=48, choose=16, test=32, lags=2, after=3, penalties=[1e-9, 1.0], slab=16
 )
-
-
-def sizes(scale=None):
-    cfg = yaml.safe_load((CONFIGS / "experiment/icl_probe.yaml").read_text())
-    del cfg["_target_"], cfg["about"]
-    small = yaml.safe_load((CONFIGS / f"scale/icl_probe/{scale}.yaml").read_text()) if scale else {}
-    return merged(cfg, small)
-
-
-def merged(whole, part):
-    return whole | {k: merged(whole[k], v) if isinstance(v, dict) else v for k, v in part.items()}
 
 
 @pytest.fixture(scope="module")
@@ -163,20 +148,20 @@ def test_influences_are_compared_by_angle_and_distance():
 
 
 def test_scores_beyond_the_sequence_are_one_clear_error():
-    cfg = sizes("smoke")
     with pytest.raises(ValidationError, match="after=12 must be below every length"):
-        Probe.model_validate(merged(cfg, {"probing": {"after": 12}}))
+        config("icl_probe", "smoke", probing={"after": 12})
 
 
-@pytest.mark.parametrize("scale", [None, "gpu", "paper"])
+@pytest.mark.parametrize("scale", ["laptop", "gpu", "paper"])
 def test_configs_are_valid(scale):
-    assert Probe.model_validate(sizes(scale)).lg4.training.seeds >= 3
+    assert config("icl_probe", scale).lg4.training.seeds >= 3
 
 
 @pytest.mark.slow
 def test_a_small_run_of_all_arms_measures_every_claim_and_draws():
-    arms = {name: {"arms": sizes()[name]["arms"]} for name in ("lg4", "lg1", "switching")}
-    cfg = Probe.model_validate(merged(sizes("smoke"), arms))
+    full = config("icl_probe")
+    lg4, lg1, switching = ({"arms": part.arms} for part in (full.lg4, full.lg1, full.switching))
+    cfg = config("icl_probe", "smoke", lg4=lg4, lg1=lg1, switching=switching)
     done = EXPERIMENT.run(cfg, jax.random.key(0), silent_journal())
     for name, value in done.summary.items():
         assert np.isfinite(value).all(), name

@@ -1,7 +1,6 @@
 """icl_shift: shifted samplers have the moments they say, test oracles are Bayes on their data."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -9,18 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
-import yaml
 from pydantic import ValidationError
 
-import feedrun
 from feedrun.experiment import judge, silent_journal
 from feedrun.papers.ssm_icl.arms.results import Standing
 from feedrun.papers.ssm_icl.families import catalogue, scores
 from feedrun.papers.ssm_icl.shift import experiment as shift
 from feedrun.papers.ssm_icl.shift import shifted_families
-from feedrun.papers.ssm_icl.shift.experiment import EXPERIMENT, Shifted
+from feedrun.papers.ssm_icl.shift.experiment import EXPERIMENT
+from tests.configs import config
 
-CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 NOBODY: Any = None  # what the function under test does not look at
 COUNT, LENGTH = 512, 16
 
@@ -33,14 +30,6 @@ def families():
     return linear | {
         "rougher": shifted_families.coloured_shifts(shifted_families.SHIFTS)["rougher"]
     }
-
-
-def sizes(scale=None):
-    cfg = yaml.safe_load((CONFIGS / "experiment/icl_shift.yaml").read_text())
-    del cfg["_target_"], cfg["about"]
-    path = CONFIGS / f"scale/icl_shift/{scale}.yaml"
-    small = yaml.safe_load(path.read_text()) if scale else {}
-    return cfg | {k: cfg[k] | v if isinstance(v, dict) else v for k, v in small.items()}
 
 
 def sampled(family, seed, **sizes):
@@ -122,20 +111,20 @@ def test_the_projection_is_0_at_the_training_oracle_and_1_at_the_test_oracle():
         np.testing.assert_allclose(shift.toward_test(one, apart), [expected], atol=1e-12)
 
 
-@pytest.mark.parametrize("scale", ["smoke", "gpu", "paper", None])
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "gpu", "paper"])
 def test_every_scale_is_a_config(scale):
-    assert Shifted(**sizes(scale)).linear_arms
+    assert config("icl_shift", scale).linear_arms
 
 
 def test_a_context_longer_than_the_sequence_is_one_clear_error():
     with pytest.raises(ValidationError, match="must be below length=64"):
-        Shifted(**(sizes() | {"at": [64]}))
+        config("icl_shift", at=[64])
 
 
 @pytest.mark.slow
 def test_a_smoke_run_measures_every_claim_and_draws():
-    cfg = sizes("smoke") | {"shifts": list(shifted_families.SHIFTS)}
-    result = EXPERIMENT.run(Shifted(**cfg), jax.random.key(0), silent_journal())
+    cfg = config("icl_shift", "smoke", shifts=list(shifted_families.SHIFTS))
+    result = EXPERIMENT.run(cfg, jax.random.key(0), silent_journal())
     assert all(np.isfinite(value).all() for value in result.summary.values())
     verdicts = {claim.name: judge(claim, result.summary).verdict for claim in EXPERIMENT.claims}
     assert "not measured" not in verdicts.values()

@@ -12,7 +12,7 @@ from feedrun import cli
 from feedrun.records import store
 from tests import children
 
-OWN = Path(__file__).parent / "own"
+OWN = Path(__file__).parents[1] / "own"
 CONF = str(OWN / "conf")
 ENV = os.environ | {"PYTHONPATH": str(OWN), "COLUMNS": "100", "WANDB_MODE": ""}
 

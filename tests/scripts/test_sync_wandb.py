@@ -7,7 +7,7 @@ import pytest
 
 from tests import children
 
-SCRIPT = Path(__file__).parent.parent / "scripts" / "sync_wandb.sh"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "sync_wandb.sh"
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import yaml
 from feedrun import cli
 from feedrun.sweep import slurm, slurm_settings
 
-OWN = Path(__file__).parent / "own"
-SETTINGS = Path(__file__).parent.parent / "configs/hydra/launcher/slurm.yaml"
+OWN = Path(__file__).parents[1] / "own"
+SETTINGS = Path(__file__).parents[2] / "configs/hydra/launcher/slurm.yaml"
 SBATCH = """#!/bin/sh
 cp "$1" {folder}/submitted.sh
 echo "sbatch: unrecognized option '--nonsense'" >&2

@@ -13,7 +13,7 @@ import pytest
 from feedrun.experiment import estimate
 from scripts import docs, docs_blocks, docs_sweeps
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = docs.pages()
 PAPERS = sorted((ROOT / "docs").glob("*/index.md"))
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml"))

@@ -15,7 +15,7 @@ from tests import children
 
 pytestmark = pytest.mark.slow  # processes that start, compile and meet: a minute
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 OWN = ROOT / "tests" / "own"
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_", "FEEDRUN_", "SLURM_"))}
 ENV = CLEAN | {"PYTHONPATH": f"{OWN}{os.pathsep}{ROOT}", "COLUMNS": "100", "JAX_PLATFORMS": "cpu"}
@@ -110,7 +110,7 @@ process.setup(cache=True, devices=1 if where else 2, malloc=False, precision="hi
 import jax
 jax.config.update("jax_enable_x64", True)
 from feedrun import train
-from tests.test_train import DATA, fit, start
+from tests.train.test_loop import DATA, fit, start
 split, curve = fit(0, devices=jax.devices())
 keys = jax.random.split(jax.random.key(7), 4)
 seen = []

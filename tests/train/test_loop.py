@@ -303,7 +303,7 @@ ON_TWO_DEVICES = """
 import json, jax, numpy as np
 jax.config.update("jax_enable_x64", True)
 from feedrun import train
-from tests.test_train import ADAM, fit, start
+from tests.train.test_loop import ADAM, fit, start
 
 where = set()
 def seen(params):
@@ -326,7 +326,7 @@ print(json.dumps({"where": sorted(where), "spread": spread["w"].tolist(), "refus
 @pytest.fixture(scope="module")
 def two_devices():
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": "2", "JAX_PLATFORMS": "cpu"}
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     done = children.run([sys.executable, "-c", ON_TWO_DEVICES], root, environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

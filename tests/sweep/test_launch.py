@@ -13,7 +13,7 @@ from feedrun import cli
 from feedrun.records import store, sweeps
 from tests import children
 
-OWN = Path(__file__).parent / "own"
+OWN = Path(__file__).parents[1] / "own"
 CONF = str(OWN / "conf")
 ENV = os.environ | {"PYTHONPATH": str(OWN), "COLUMNS": "120", "WANDB_MODE": ""}
 LAB = ("experiment=lab", "wandb=disabled", "checkpoint_seconds=0")

@@ -93,7 +93,7 @@ def run(
     from rich.console import Console
 
     from feedrun.cli.progress import progress
-    from feedrun.run import attempt
+    from feedrun.runner import attempt
 
     aside = Console(stderr=True)
 

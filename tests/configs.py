@@ -11,8 +11,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 import feedrun
-from feedrun.run import config as configs
-from feedrun.run.config import RUN_KEYS, Request
+from feedrun.runner import config as configs
+from feedrun.runner.config import RUN_KEYS, Request
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))

@@ -59,7 +59,7 @@ class Smoke(NamedTuple):
     @property
     def result(self):
         """The result, with its arrays, as the record keeps it."""
-        from feedrun.run import conclude
+        from feedrun.runner import conclude
 
         return conclude.result(self.record.folder)
 
@@ -67,7 +67,7 @@ class Smoke(NamedTuple):
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory, worker_id):
     """smoke(name): an experiment run at scale=smoke by the real runner, once for all workers."""
-    from feedrun.run import execute
+    from feedrun.runner import execute
     from tests.configs import request
 
     alone = worker_id == "master"
@@ -85,7 +85,7 @@ def smoke(tmp_path_factory, worker_id):
 @pytest.fixture
 def request_of(tmp_path, monkeypatch):
     """Build the request of the lab experiment, as the command line would, with some changes."""
-    from feedrun.run import config
+    from feedrun.runner import config
 
     monkeypatch.syspath_prepend(str(OWN))
     root = yaml.safe_load((OWN.parent.parent / "configs/config.yaml").read_text())

@@ -12,7 +12,7 @@ import yaml
 
 import feedrun
 from feedrun.experiment import Config
-from feedrun.run.config import RUN_KEYS, About, resolve
+from feedrun.runner.config import RUN_KEYS, About, resolve
 
 PACKAGE = Path(feedrun.__file__).parent
 CONFIGS = PACKAGE.parent / "configs"
@@ -20,7 +20,7 @@ FLOORS = [
     "errors", "records", "runtime", "maths",
     "experiment", "plotting", "models", "tasks", "train",
     "papers",
-    "run", "sweep",
+    "runner", "sweep",
     "analysis", "report", "compare",
     "cli", "notebook", "__main__",
 ]  # fmt: skip
@@ -29,7 +29,7 @@ FLOORS = [
 LIBRARIES = {
     "hydra": {"cli", "notebook"},
     "omegaconf": {"cli", "notebook"},
-    "wandb": {"run", "report"},
+    "wandb": {"runner", "report"},
     "wandb_workspaces": {"report"},
     "flax": {"models"},
 }

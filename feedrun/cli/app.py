@@ -127,7 +127,7 @@ def _job(cfg: Any) -> int:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from feedrun.run.execute import Failed, Interrupted
+    from feedrun.runner.execute import Failed, Interrupted
 
     job = HydraConfig.get()
     try:
@@ -149,7 +149,7 @@ def _launch(composed: dict[str, Any], name: str, overrides: list[str]) -> int:
     from rich.console import Console
 
     from feedrun.cli.progress import progress
-    from feedrun.run import attempt
+    from feedrun.runner import attempt
 
     aside = Console(stderr=True)
 

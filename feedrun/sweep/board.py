@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from feedrun.records.sweeps import Job, State, Sweep, duration, progress_words, state
-from feedrun.run.attempt import Ending
+from feedrun.runner.attempt import Ending
 
 ORDER = ("skipped", "done", "running", "queued", "stopped", "failed")
 COLOURS = {"done": "green", "running": "cyan", "failed": "red", "stopped": "yellow"}

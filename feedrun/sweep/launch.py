@@ -9,9 +9,9 @@ from rich.console import Console
 
 from feedrun.errors import BadInput
 from feedrun.records import store, sweeps
-from feedrun.run import conclude, config, execute
-from feedrun.run.attempt import Ending, Task
-from feedrun.run.config import Request
+from feedrun.runner import conclude, config, execute
+from feedrun.runner.attempt import Ending, Task
+from feedrun.runner.config import Request
 from feedrun.sweep import board as live
 from feedrun.sweep import units as batches
 from feedrun.sweep.board import Board, Screen
@@ -176,7 +176,7 @@ def note_crash(folder: Path, line: str) -> None:
 
 def inline(units: Sequence[Unit], *, folder: Path, settle: Settle, screen: Screen) -> None:
     """Execute all units in this process, one after the other: they share compiled programs."""
-    from feedrun.run import attempt
+    from feedrun.runner import attempt
 
     queue = list(units)
     while queue:

@@ -13,7 +13,7 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import NamedTuple
 
-from feedrun.run.attempt import Ending
+from feedrun.runner.attempt import Ending
 from feedrun.runtime import machine
 from feedrun.sweep import worker
 from feedrun.sweep.board import Screen

@@ -15,8 +15,8 @@ from typing import Any
 
 from feedrun.errors import BadInput
 from feedrun.records import store
-from feedrun.run import attempt
-from feedrun.run.attempt import Ending
+from feedrun.runner import attempt
+from feedrun.runner.attempt import Ending
 from feedrun.sweep import slurm_settings
 from feedrun.sweep.board import Screen
 from feedrun.sweep.slurm_settings import Settings

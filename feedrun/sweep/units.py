@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from feedrun.run.attempt import Ending, Task
-from feedrun.run.config import Request
-from feedrun.run.journal import checkpoints
+from feedrun.runner.attempt import Ending, Task
+from feedrun.runner.config import Request
+from feedrun.runner.journal import checkpoints
 
 BUSY = 1.0
 """Seconds before a run that another process holds is tried again."""

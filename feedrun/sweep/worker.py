@@ -9,7 +9,7 @@ import signal
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
-from feedrun.run import attempt
+from feedrun.runner import attempt
 from feedrun.runtime import setup
 
 

@@ -16,7 +16,7 @@ import optax
 
 from feedrun import train
 from feedrun.experiment import silent_journal
-from feedrun.run import journal as journals
+from feedrun.runner import journal as journals
 from scripts.bench.case import Case, Contestant, Gate
 
 WIDTHS = (784, 50, 50, 10)

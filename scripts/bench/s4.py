@@ -78,7 +78,7 @@ def _warm(seed: int) -> dict[str, Any]:
 
 def _worker(inputs: dict[str, Any]) -> Callable[[], int]:
     """Start a worker as a local sweep does and have it do a run that was never done."""
-    from feedrun.run.attempt import Task
+    from feedrun.runner.attempt import Task
     from feedrun.sweep.local import TICK, _Worker, places
     from feedrun.sweep.units import Unit
 

@@ -9,7 +9,7 @@ import yaml
 import feedrun
 from feedrun.analysis import groups, published
 from feedrun.records import store
-from feedrun.run.config import resolve
+from feedrun.runner.config import resolve
 
 PAPERS = Path(feedrun.__file__).parent / "papers"
 CONFIGS = PAPERS.parent.parent / "configs" / "experiment"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from feedrun.compare import thinning
-from feedrun.run.journal import DiskJournal
+from feedrun.runner.journal import DiskJournal
 
 
 def write(path, rows):

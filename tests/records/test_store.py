@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedrun.records import store
-from feedrun.run import journal
+from feedrun.runner import journal
 
 
 @pytest.fixture

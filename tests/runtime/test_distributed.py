@@ -103,9 +103,9 @@ def test_killed_under_slurm_it_resumes_to_the_record_of_one_process(tmp_path):
 
 CURVES = """
 import json, os, sys
-from feedrun import process
+from feedrun.runtime import setup
 where = os.environ.get("FEEDRUN_PROCESS") and sys.argv[1]
-process.setup(cache=True, devices=1 if where else 2, malloc=False, precision="highest",
+setup.setup(cache=True, devices=1 if where else 2, malloc=False, precision="highest",
     distributed=where or False)
 import jax
 jax.config.update("jax_enable_x64", True)
@@ -191,7 +191,13 @@ def test_sigterm_ends_both_and_the_same_command_resumes(tmp_path):
     assert code == 0 and "resuming from step" in err[0]
 
 
-ALONE = "from feedrun import cli, hosts; hosts.MEETING = 3.0; import sys; sys.exit(cli.main())"
+ALONE = """
+import sys
+from feedrun import cli
+from feedrun.runtime import distributed
+distributed.MEETING = 3.0
+sys.exit(cli.main())
+"""
 
 
 @pytest.mark.slow

@@ -13,8 +13,8 @@ from tests import children
 
 COUNTED = """
 import json, os, sys
-from feedrun import process
-said = process.setup(cache=True, devices=2, malloc=True, precision="highest")
+from feedrun.runtime import setup
+said = setup.setup(cache=True, devices=2, malloc=True, precision="highest")
 import jax
 events = []
 jax.monitoring.register_event_listener(lambda name, **_: events.append(name))
@@ -109,7 +109,7 @@ def test_a_jax_that_has_computed_keeps_its_devices_and_says_so(tmp_path):
 
 
 def test_a_child_process_may_choose_anew(tmp_path):
-    code = COUNTED.replace("\nimport jax", "\nprocess.setup(cache=False, devices=1, malloc=False, "
+    code = COUNTED.replace("\nimport jax", "\nsetup.setup(cache=False, devices=1, malloc=False, "
     'precision="default")\nimport jax', 1)  # fmt: skip
     out = python(code, tmp_path)
     assert (out["devices"], out["precision"], out["hits"] + out["misses"]) == (1, None, 0)
@@ -129,14 +129,14 @@ def test_own_work_is_not_other_load():
 
 HUGE = """
 import ctypes, json, os, re, sys
-from feedrun import process
+from feedrun.runtime import setup
 %s
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 size = 2**27
 libc.memset(ctypes.c_void_p(libc.malloc(ctypes.c_size_t(size))), 1, ctypes.c_size_t(size))
 rollup = open("/proc/self/smaps_rollup").read()
-said = process.setup(cache=False, devices=1, malloc=True, precision="default")
+said = setup.setup(cache=False, devices=1, malloc=True, precision="default")
 print(json.dumps({"huge": int(re.search("AnonHugePages: *([0-9]+)", rollup)[1]) * 1024 / size,
     "said": said["malloc"], "refused": said["refused"], "words": sys.argv}))
 """
@@ -145,7 +145,7 @@ print(json.dumps({"huge": int(re.search("AnonHugePages: *([0-9]+)", rollup)[1]) 
 @pytest.mark.skipif(setup._malloc_fault() is not None, reason=f"{setup._malloc_fault()}")
 def test_a_restarted_command_has_its_large_buffers_in_huge_pages(tmp_path):
     plain = python(HUGE % "", tmp_path, tuned=False)
-    restarted = python(HUGE % "process.restart()", tmp_path, tuned=False)
+    restarted = python(HUGE % "setup.restart()", tmp_path, tuned=False)
     assert not plain["said"] and "feedrun command" in plain["refused"]["malloc"]
     assert restarted["said"] and restarted["refused"] == {}
     assert restarted["huge"] > 0.9

@@ -104,9 +104,10 @@ CLOCK = """
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from feedrun import cli, pool
+from feedrun import cli
+from feedrun.sweep import local
 late = lambda: Path("hung").exists() and [*Path("outputs/lab").glob("*/summary.json")]
-pool.time = SimpleNamespace(monotonic=lambda: 9.0 if late() else 0.0)
+local.time = SimpleNamespace(monotonic=lambda: 9.0 if late() else 0.0)
 sys.exit(cli.main())
 """
 """The command line with a clock that moves once one job hangs and the other is done."""

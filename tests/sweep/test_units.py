@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, strategies
 
 from feedrun.records import store
-from feedrun.run import execute
-from feedrun.run.attempt import Ending, Task
+from feedrun.runner import execute
+from feedrun.runner.attempt import Ending, Task
 from feedrun.sweep import units as batches
 from feedrun.sweep.units import Unit
 

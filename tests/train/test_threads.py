@@ -14,7 +14,7 @@ import pytest
 
 from feedrun import train
 from feedrun.experiment import silent_journal
-from feedrun.run import journal as journals
+from feedrun.runner import journal as journals
 from feedrun.train import threads
 from feedrun.train.sharding import layout
 from feedrun.train.streams import generated
@@ -158,7 +158,7 @@ def test_training_in_threads_is_training_in_turn_to_the_bit(monkeypatch):
 def test_ctrl_c_ends_all_parts(tmp_path):
     code = """
 import itertools, os, signal, threading
-from feedrun import threads
+from feedrun.train import threads
 from feedrun.experiment import silent_journal
 threads._at_once = lambda: 2
 both, waited_for, caught = threading.Barrier(3), threading.Event(), threading.Event()

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from feedrun.errors import first_line
 from feedrun.experiment import Journal, Result
 from feedrun.records import store
-from feedrun.run import conclude, provenance
-from feedrun.run import journal as journals
-from feedrun.run.config import Request
-from feedrun.run.wandb import Sink
+from feedrun.runner import conclude, provenance
+from feedrun.runner import journal as journals
+from feedrun.runner.config import Request
+from feedrun.runner.wandb import Sink
 from feedrun.runtime import collectives, distributed
 
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 from PIL import Image
 
-from feedrun.run import wandb
+from feedrun.runner import wandb
 from tests import children
 
 RUN = {
@@ -237,7 +237,7 @@ def test_without_the_package_one_line_is_said(tmp_path, monkeypatch):
 
 
 def test_importing_sinks_does_not_import_wandb():
-    code = "import sys; from feedrun import sinks; print('wandb' in sys.modules)"
+    code = "import sys; from feedrun.runner import wandb; print('wandb' in sys.modules)"
     done = children.run([sys.executable, "-c", code])
     assert done.stdout == "False\n", done.stderr
 
@@ -245,9 +245,9 @@ def test_importing_sinks_does_not_import_wandb():
 ONLINE = """
 import json, sys
 from pathlib import Path
-from feedrun import sinks
+from feedrun.runner import wandb
 run, rows, folder = json.loads(sys.argv[1]), json.loads(sys.argv[2]), Path(sys.argv[3])
-sink = sinks.wandb_sink("online", print)
+sink = wandb.wandb_sink("online", print)
 sink.start(run, rows, folder)
 sink.finish(folder)
 """

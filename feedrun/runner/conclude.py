@@ -10,8 +10,8 @@ import numpy as np
 
 from feedrun.experiment import Estimate, Result, judge, verdict_row
 from feedrun.records import store
-from feedrun.run import journal as journals
-from feedrun.run.config import Request
+from feedrun.runner import journal as journals
+from feedrun.runner.config import Request
 
 
 def conclude(

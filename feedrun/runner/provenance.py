@@ -12,7 +12,7 @@ from typing import Any
 
 import feedrun
 from feedrun.records import store
-from feedrun.run.config import Request
+from feedrun.runner.config import Request
 
 PACKAGES = ("feedrun", "jax", "jaxlib", "flax", "optax", "numpy", "scipy", "hydra-core", "wandb")
 

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from feedrun.records import store, sweeps
-from feedrun.run import execute as runner
-from feedrun.run import provenance, wandb
+from feedrun.runner import execute as runner
+from feedrun.runner import wandb
 
 
 def execute(request, mirrors=(), lines=None):
@@ -109,7 +109,7 @@ def test_a_clock_that_goes_backwards_spoils_nothing(request_of, monkeypatch):
     wall = itertools.count(2_000_000_000, -3600)
     monkeypatch.setattr(time, "time", lambda: float(next(wall)))
     days = itertools.count(28, -1)
-    monkeypatch.setattr(provenance, "now", lambda: f"2026-02-{next(days):02d}T00:00:00+00:00")
+    monkeypatch.setattr(store, "now", lambda: f"2026-02-{next(days):02d}T00:00:00+00:00")
     interrupted = request_of(trouble="raise-late", log_every=5)
     with pytest.raises(runner.Failed):
         execute(interrupted)

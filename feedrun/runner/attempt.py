@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from feedrun.errors import BadInput
-from feedrun.run import config
+from feedrun.runner import config
 from feedrun.runtime import distributed, setup
 
 Say = Callable[[str], None]
@@ -59,7 +59,7 @@ def perform(
         config.request(task.composed, name=task.name, overrides=task.words, sweep=task.sweep)
         for task in tasks
     ]
-    from feedrun.run import execute, wandb
+    from feedrun.runner import execute, wandb
 
     if not distributed.first():
         execute.follow(requests)
@@ -105,14 +105,14 @@ def attempt(
 
 def _root(error: BaseException) -> BaseException:
     """What the experiment raised, where that is known."""
-    from feedrun.run.execute import Failed
+    from feedrun.runner.execute import Failed
 
     return error.__cause__ if isinstance(error, Failed) and error.__cause__ else error
 
 
 def one_line(error: Exception) -> str:
     """What an error says, in one line; with its kind, unless it was raised to be read."""
-    from feedrun.run.execute import Failed
+    from feedrun.runner.execute import Failed
 
     if isinstance(error, Failed):
         return error.line

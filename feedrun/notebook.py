@@ -94,6 +94,7 @@ def run(
 
     from feedrun.cli.progress import progress
     from feedrun.runner import attempt
+    from feedrun.runner.config import RunSpec
 
     aside = Console(stderr=True)
 
@@ -101,9 +102,8 @@ def run(
         aside.print(line, style="dim", highlight=False, soft_wrap=True)
 
     with progress(aside, quiet=quiet) as show:
-        (outcome,) = attempt.perform(
-            [attempt.Task(composed, experiment, words, None)], say=say, show=show, hello=not quiet
-        )
+        spec = RunSpec(composed, experiment, words)
+        (outcome,) = attempt.run([spec], say=say, show=show, hello=not quiet)
     return outcome.record
 
 

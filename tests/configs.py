@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 import feedrun
 from feedrun.runner import config as configs
-from feedrun.runner.config import RUN_KEYS, Request
+from feedrun.runner.config import RUN_KEYS, Request, RunSpec
 
 CONFIGS = Path(feedrun.__file__).parent.parent / "configs"
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
@@ -46,7 +46,7 @@ def composed(name: str, scale: str = "laptop", **changes: Any) -> dict[str, Any]
 
 def request(name: str, scale: str = "laptop", **changes: Any) -> Request:
     """The typed request of that command. Raises BadInput."""
-    return configs.request(composed(name, scale, **changes), name=name, overrides=[], sweep=None)
+    return configs.request(RunSpec(composed(name, scale, **changes), name, []))
 
 
 def own(name: str, scale: str = "laptop", **changes: Any) -> dict[str, Any]:
@@ -70,4 +70,4 @@ def swept(sweep: str, scale: str = "laptop") -> Iterator[Request]:
     (points,) = BasicSweeper.split_arguments(parse(lists), None)
     for point in points:
         given = {override.key_or_group: override.value() for override in parse(point)}
-        yield configs.request(plain | given, name=name, overrides=point, sweep=sweep)
+        yield configs.request(RunSpec(plain | given, name, point, sweep))

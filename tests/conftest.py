@@ -86,11 +86,12 @@ def smoke(tmp_path_factory, worker_id):
 def request_of(tmp_path, monkeypatch):
     """Build the request of the lab experiment, as the command line would, with some changes."""
     from feedrun.runner import config
+    from feedrun.runner.config import RunSpec
 
     monkeypatch.syspath_prepend(str(OWN))
     root = yaml.safe_load((OWN.parent.parent / "configs/config.yaml").read_text())
     lab = yaml.safe_load((OWN / "conf/experiment/lab.yaml").read_text())
     base = {k: v for k, v in root.items() if k not in ("defaults", "hydra")} | lab
     base |= {"scale": "laptop", "outputs": str(tmp_path), "data_folder": "data", "steps": 20}
-    yield lambda **changes: config.request(base | changes, name="lab", overrides=[], sweep=None)
+    yield lambda **changes: config.request(RunSpec(base | changes, "lab", []))
     sys.modules.pop("lab", None)

@@ -92,7 +92,7 @@ class App:
         self.words, self.code = words, 0
 
     def __call__(self, cfg: Any) -> None:
-        self.code = distributed.ended(_job(cfg))
+        self.code = distributed.ended(_ran(cfg))
 
     def sweep_ended(self, swept: Any) -> None:
         """Say how a sweep ended: its table, its figures, a line for each job that failed."""
@@ -121,19 +121,32 @@ def _terminated(number: int, frame: Any) -> None:
     raise KeyboardInterrupt("terminated; the same command goes on")
 
 
-def _job(cfg: Any) -> int:
-    """One composed config: validate, run, show; exit code 0, 1 or 2."""
+def _ran(cfg: Any) -> int:
+    """One composed config: run it and show its verdicts; exit code 0, 1 or 2."""
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+    from rich.console import Console
 
+    from feedrun.cli.progress import progress
+    from feedrun.runner import attempt
+    from feedrun.runner.config import RunSpec
     from feedrun.runner.execute import Failed, Interrupted
 
-    job = HydraConfig.get()
+    job, aside = HydraConfig.get(), Console(stderr=True)
+
+    def tell(line: str) -> None:
+        aside.print(line, style="dim", highlight=False, soft_wrap=True)
+
     try:
         name = errors.chosen_experiment(cfg.scale, job)
         composed: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-        return _launch(composed, name, list(job.overrides.task))
+        spec, quiet = RunSpec(composed, name, list(job.overrides.task)), bool(cfg.quiet)
+        with progress(aside, quiet=quiet) as show:
+            outcomes = attempt.run([spec], say=tell, show=show, hello=not quiet)
+        for outcome in outcomes:  # a process beside process 0 has none
+            _show(outcome, Console())
+        return 0
     except (BadInput, OmegaConfBaseException) as error:
         return say(errors.hydra_line(error, [], []), 2)
     except Failed as error:
@@ -142,27 +155,6 @@ def _job(cfg: Any) -> int:
         raise KeyboardInterrupt(f"interrupted at {stop}; the same command resumes") from stop
     except OSError as error:
         return say(os_line(error, f"writing under {cfg.outputs}"), 2)
-
-
-def _launch(composed: dict[str, Any], name: str, overrides: list[str]) -> int:
-    """Run one request and show its verdicts."""
-    from rich.console import Console
-
-    from feedrun.cli.progress import progress
-    from feedrun.runner import attempt
-
-    aside = Console(stderr=True)
-
-    def tell(line: str) -> None:
-        aside.print(line, style="dim", highlight=False, soft_wrap=True)
-
-    quiet = bool(composed["quiet"])
-    with progress(aside, quiet=quiet) as show:
-        task = attempt.Task(composed, name, overrides, None)
-        outcomes = attempt.perform([task], say=tell, show=show, hello=not quiet)
-    for outcome in outcomes:  # a process beside process 0 has none
-        _show(outcome, Console())
-    return 0
 
 
 def _show(outcome: Any, console: Any) -> None:

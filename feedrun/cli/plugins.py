@@ -21,9 +21,10 @@ from rich.console import Console
 
 from feedrun.cli import errors
 from feedrun.errors import BadInput
+from feedrun.runner.config import RunSpec
 from feedrun.sweep import launch as jobs
 from feedrun.sweep import local, slurm, slurm_settings
-from feedrun.sweep.launch import Execute, Point
+from feedrun.sweep.launch import Execute
 
 MODULE = "hydra_plugins.feedrun"
 
@@ -90,7 +91,7 @@ class _Launcher(Launcher):
         """How units are worked off."""
         raise NotImplementedError
 
-    def check(self, points: Sequence[Point]) -> None:
+    def check(self, points: Sequence[RunSpec]) -> None:
         """Raise BadInput where this launcher cannot do what a point asks for."""
         if any(distributed(point) for point in points):
             raise BadInput("process.distributed needs launcher=slurm, or no sweep at all")
@@ -135,14 +136,14 @@ class SlurmLauncher(_Launcher):
         """See `slurm.run`."""
         return functools.partial(slurm.run, queue=self.queue)
 
-    def check(self, points: Sequence[Point]) -> None:
+    def check(self, points: Sequence[RunSpec]) -> None:
         """Several tasks are one run over several processes, or none of them knows of the others."""
         tasks = self.queue.tasks
         if tasks > 1 and any(distributed(point) != "auto" for point in points):
             raise BadInput(f"{tasks} tasks a job need process.distributed=auto")
 
 
-def distributed(point: Point) -> Any:
+def distributed(point: RunSpec) -> Any:
     """What a point says of several processes; checked with all the rest of it later."""
     return (point.composed.get("process") or {}).get("distributed")
 
@@ -170,7 +171,7 @@ def register() -> None:
 
 def composed(
     loader: ConfigLoaderImpl, master: DictConfig, points: Sequence[Sequence[str]]
-) -> Iterator[Point]:
+) -> Iterator[RunSpec]:
     """The config of each point.
 
     Hydra composes one config a choice of files (experiment, scale: 40 ms each); values are set in
@@ -189,7 +190,7 @@ def composed(
             [o for o in parsed if o.input_line not in files], cfg
         )
         plain: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-        yield Point(list(words), name, plain)
+        yield RunSpec(plain, name, list(words))
 
 
 def _chooses_files(loader: ConfigLoaderImpl, override: Any) -> bool:

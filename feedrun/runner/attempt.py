@@ -10,20 +10,11 @@ from typing import Any, Literal, NamedTuple
 
 from feedrun.errors import BadInput
 from feedrun.runner import config
+from feedrun.runner.config import RunSpec
 from feedrun.runtime import distributed, setup
 
 Say = Callable[[str], None]
 Show = Callable[[str, int, int, Mapping[str, Any]], None]
-
-
-class Task(NamedTuple):
-    """A run that somebody asked for, as plain data: it can be sent to another process or host."""
-
-    composed: dict[str, Any]
-    name: str
-    words: list[str]
-    sweep: str | None
-    id: str = ""
 
 
 class Ending(NamedTuple):
@@ -38,27 +29,24 @@ class Ending(NamedTuple):
     seconds: float = 0.0
 
 
-def perform(
-    tasks: Sequence[Task],
+def run(
+    specs: Sequence[RunSpec],
     *,
     say: Say,
     show: Show = lambda *_: None,
     wait: bool = True,
     hello: bool = False,
 ) -> list[Any]:
-    """Set up the process, then execute the tasks (several: as one program); their Outcomes.
+    """The Outcomes of runs, after this process was set up; several runs are one program.
 
-    `hello`: say what is run and where, first. A process beside process 0 (see `hosts`) takes part
-    and has no Outcomes.
+    hello: say what is run and where, first. A process beside process 0 of a run (see
+    `runtime.distributed`) takes part in it and has no Outcomes.
 
-    Raises BadInput, and what `runner.execute` raises.
+    Raises BadInput, and what `execute.execute` raises.
     """
-    settings = config.settings(tasks[0].composed, tasks[0].name)
+    settings = config.settings(specs[0].composed, specs[0].name)
     held = setup.setup(**settings.process.model_dump())
-    requests = [
-        config.request(task.composed, name=task.name, overrides=task.words, sweep=task.sweep)
-        for task in tasks
-    ]
+    requests = [config.request(spec) for spec in specs]
     from feedrun.runner import execute, wandb
 
     if not distributed.first():
@@ -66,7 +54,7 @@ def perform(
         return []
     for request in requests if hello else ():
         about = f"{request.name} ({request.settings.scale}, seed {request.settings.seed})"
-        say(f"{about} in {execute.record_folder(request)}")
+        say(f"{about} in {request.folder}")
 
     def mirrors() -> list[wandb.Sink]:
         if settings.wandb == "disabled":
@@ -77,14 +65,14 @@ def perform(
 
 
 def attempt(
-    tasks: Sequence[Task],
+    specs: Sequence[RunSpec],
     *,
     say: Say,
     show: Show = lambda *_: None,
     hello: bool = False,
     trace: Say = lambda text: None,
 ) -> Ending:
-    """Perform the tasks without waiting for other processes; whatever goes wrong is an Ending.
+    """Run without waiting for other processes; whatever goes wrong is an Ending.
 
     `trace` gets the traceback.
     """
@@ -93,7 +81,7 @@ def attempt(
     started = time.monotonic()
     ending = Ending("done")
     try:
-        perform(tasks, say=say, show=show, wait=False, hello=hello)
+        run(specs, say=say, show=show, wait=False, hello=hello)
     except Busy:
         ending = Ending("busy")
     except Exception as error:  # a sweep outlives any of its jobs
@@ -123,11 +111,11 @@ def one_line(error: Exception) -> str:
     return text if readable else f"{type(error).__name__}: {text}"
 
 
-def attempt_logged(tasks: Sequence[Task], log: Path, where: str) -> Ending:
+def attempt_logged(specs: Sequence[RunSpec], log: Path, where: str) -> Ending:
     """An attempt in a process of its own, `where`: all that it says goes into its job's log."""
     with logged(log):
         _say(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {where}, process {os.getpid()}")
-        ending = attempt(tasks, say=_say, hello=True, trace=_say)
+        ending = attempt(specs, say=_say, hello=True, trace=_say)
         _say(f"--- {ending.state} {ending.line}".rstrip())
     return ending
 

@@ -2,26 +2,26 @@
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from feedrun.experiment import Estimate, Result, judge, verdict_row
+from feedrun.experiment import Estimate, Judgement, Result, verdict_row
 from feedrun.records import store
 from feedrun.runner import journal as journals
 from feedrun.runner.config import Request
 
 
 def conclude(
-    request: Request, folder: Path, result: Result, disk: journals.DiskJournal
+    request: Request, result: Result, judgements: Sequence[Judgement], disk: journals.DiskJournal
 ) -> store.Record:
-    """Write the end of a record: arrays, figures, claims, and the summary last."""
+    """Write the end of a record: arrays, figures, verdicts, and the summary last."""
+    folder = disk.folder
     summary = {k: stored(k, v) for k, v in result.summary.items()}
     store.write_arrays(folder / "arrays.npz", result.arrays)
     draw(request.experiment.figures(result), folder / "figures")
-    judgements = [judge(claim, result.summary) for claim in request.experiment.claims]
     store.write_json(folder / "claims.json", [verdict_row(j) for j in judgements])
     seconds = round(time.monotonic() - disk.started, 2)
     end = {"summary": summary, "notes": dict(result.notes), "seconds": seconds}

@@ -5,6 +5,7 @@ import json
 import pkgutil
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -82,8 +83,22 @@ class Settings(BaseModel):
 RUN_KEYS = {field.alias or name for name, field in Settings.model_fields.items()}
 
 
+class RunSpec(NamedTuple):
+    """One run that somebody asked for, as plain data: it can be sent to another process or host.
+
+    composed: its whole config; name: its experiment; words: the overrides that it was asked with;
+    sweep: the sweep that it belongs to; id: its config id, once somebody has worked that out.
+    """
+
+    composed: dict[str, Any]
+    name: str
+    words: list[str]
+    sweep: str | None = None
+    id: str = ""
+
+
 class Request(NamedTuple):
-    """One run that somebody asked for: what to run (typed) and where it came from."""
+    """A RunSpec that was checked: what to run, typed, and where it came from."""
 
     name: str
     experiment: Experiment
@@ -103,6 +118,11 @@ class Request(NamedTuple):
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
+    def folder(self) -> Path:
+        """Where the record of this run lives."""
+        return Path(self.settings.outputs) / self.name / self.config_id
+
+    @property
     def target(self) -> str:
         """The name that records know the experiment by: its first `_target_`, wherever it moved."""
         return self.settings.formerly or self.settings.target
@@ -120,15 +140,13 @@ def settings(composed: Mapping[str, Any], name: str) -> Settings:
     )
 
 
-def request(
-    composed: Mapping[str, Any], *, name: str, overrides: list[str], sweep: str | None
-) -> Request:
+def request(spec: RunSpec) -> Request:
     """Validate a composed config and resolve its `_target_`. Raises BadInput."""
-    checked = settings(composed, name)
+    checked = settings(spec.composed, spec.name)
     experiment = resolve(checked.target)
-    own = {key: value for key, value in composed.items() if key not in RUN_KEYS}
-    cfg = validated(experiment.config, own, f"experiment {name}")
-    return Request(name, experiment, checked, cfg, overrides, sweep)
+    own = {key: value for key, value in spec.composed.items() if key not in RUN_KEYS}
+    cfg = validated(experiment.config, own, spec.name)
+    return Request(spec.name, experiment, checked, cfg, spec.words, spec.sweep)
 
 
 def resolve(target: str) -> Experiment:

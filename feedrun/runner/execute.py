@@ -1,18 +1,19 @@
-"""Execute requests: record them, resume, judge; or hand back the records that exist."""
+"""The program: from runs that were asked for to their records. Read `execute` first."""
 
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from feedrun.errors import first_line
-from feedrun.experiment import Journal, Result
+from feedrun.experiment import Journal, Result, judge
 from feedrun.records import store
-from feedrun.runner import conclude, provenance
 from feedrun.runner import journal as journals
+from feedrun.runner import opening
+from feedrun.runner.conclude import conclude
 from feedrun.runner.config import Request
+from feedrun.runner.opening import Say, Show
 from feedrun.runner.wandb import Sink
 from feedrun.runtime import collectives, distributed
 
@@ -36,44 +37,42 @@ class Outcome(NamedTuple):
     existed: bool
 
 
-Show = Callable[[str, int, int, Mapping[str, Any]], None]
-
-
-def record_folder(request: Request) -> Path:
-    """Where the record of a request lives."""
-    return Path(request.settings.outputs) / request.name / request.config_id
-
-
 def execute(
     requests: Sequence[Request],
     *,
     sinks: Callable[[], Sequence[Sink]],
-    say: Callable[[str], None],
+    say: Say,
     show: Show = lambda scope, done, total, metrics: None,
     process: Mapping[str, Any] | None = None,
     wait: bool = True,
 ) -> list[Outcome]:
-    """Run each request, or resume it, or return its finished record.
+    """Run each request, or resume it, or return its finished record; several are one program.
 
-    Several requests are executed as one program (see `Experiment.many`); `sinks` makes the mirrors
-    of one. Two processes with one config: the second waits and gets the first one's record, or
-    raises Busy if it shall not `wait`. Raises Failed when the experiment raises, Interrupted on
-    Ctrl-C, OSError where the disk refuses.
+    `sinks` makes the mirrors of one run. Two processes with one config: the second waits for the
+    first one's record, or raises Busy if it shall not `wait`. Raises Failed when the experiment
+    raises, Interrupted on Ctrl-C, OSError where the disk refuses.
     """
-    folders = [record_folder(request) for request in requests]
     with contextlib.ExitStack() as stack:
         start = stack.enter_context(collectives.led())
-        for folder in folders:
-            stack.enter_context(_claimed(folder, say, wait=wait))
-        there = [_finished(r, f, say) for r, f in zip(requests, folders, strict=True)]
+        for request in requests:
+            stack.enter_context(opening.held(request.folder, say, wait=wait))
+        there = [opening.finished(request, say) for request in requests]
         missing = [k for k, record in enumerate(there) if record is None]
         if missing:
-            start = partial(start, json.dumps(missing).encode())
-            _carry_out([requests[k] for k in missing], sinks, say, show, process or {}, start)
-        return [
-            Outcome(record or store.load(folder), existed=record is not None)
-            for record, folder in zip(there, folders, strict=True)
-        ]
+            asked = [requests[k] for k in missing]
+            stack.enter_context(_faults_of_the_run(asked[0].folder))
+            disks = stack.enter_context(
+                opening.opened(asked, sinks=sinks, say=say, show=show, process=process or {})
+            )
+            start(json.dumps(missing).encode())
+            results = _results(asked, [disk.journal() for disk in disks])
+            for request, disk, result in zip(asked, disks, results, strict=True):
+                judgements = [judge(claim, result.summary) for claim in request.experiment.claims]
+                conclude(request, result, judgements, disk)
+    return [
+        Outcome(record or store.load(request.folder), existed=record is not None)
+        for request, record in zip(requests, there, strict=True)
+    ]
 
 
 def follow(requests: Sequence[Request]) -> None:
@@ -90,118 +89,16 @@ def follow(requests: Sequence[Request]) -> None:
 
 
 @contextlib.contextmanager
-def _claimed(folder: Path, say: Callable[[str], None], *, wait: bool) -> Iterator[None]:
-    """Hold a record's folder; if nothing came of it (no data set, disk full) forget it again."""
-    fresh = not folder.exists()
+def _faults_of_the_run(folder: Path) -> Iterator[None]:
+    """Whatever ends a run early is an interruption, a fault of the disk, or one of the run."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        waiting = lambda: say(f"another process runs this config; waiting ({folder})")  # noqa: E731
-        with store.locked(folder, waiting if wait else None):
-            yield
-    except OSError:
-        if fresh and not store.read_rows(folder / "metrics.jsonl"):
-            store.forget(folder)
-        raise
-
-
-def _finished(request: Request, folder: Path, say: Callable[[str], None]) -> store.Record | None:
-    """The finished record, if there is one that can be read and nobody wants it anew."""
-    if request.settings.force or not (folder / "summary.json").exists():
-        return None
-    try:
-        return store.load(folder)
-    except (ValueError, KeyError) as error:
-        _start_over(folder, error, say)
-        return None
-
-
-def _start_over(folder: Path, error: Exception, say: Callable[[str], None]) -> None:
-    """Keep what cannot be read beside the record, which starts anew."""
-    say(f"{first_line(error)}; kept in {store.set_aside(folder)}, the run starts anew")
-
-
-def _carry_out(
-    requests: Sequence[Request],
-    sinks: Callable[[], Sequence[Sink]],
-    say: Callable[[str], None],
-    show: Show,
-    process: Mapping[str, Any],
-    start: Callable[[], None],
-) -> None:
-    """Open all records, run (`start` is the word for other processes), and conclude each."""
-    folders, disks = [record_folder(r) for r in requests], []
-    try:
-        with contextlib.ExitStack() as stack:
-            for request, folder in zip(requests, folders, strict=True):
-                opened = _opened(request, folder, sinks(), say, show, process, len(requests))
-                disks.append(stack.enter_context(opened))
-            start()
-            results = _results(requests, [disk.journal() for disk in disks])
-            for request, disk, result in zip(requests, disks, results, strict=True):
-                conclude.conclude(request, disk.folder, result, disk)
+        yield
     except KeyboardInterrupt as stop:
-        how_far = _how_far(disks[0]) if disks else "the beginning"
-        raise Interrupted(how_far) from stop
+        raise Interrupted(opening.how_far(folder)) from stop
     except OSError:
         raise
     except Exception as error:
-        line = f"{type(error).__name__}: {first_line(error)}"
-        raise Failed(line, folders[0]) from error
-
-
-@contextlib.contextmanager
-def _opened(
-    request: Request,
-    folder: Path,
-    sinks: Sequence[Sink],
-    say: Callable[[str], None],
-    show: Show,
-    process: Mapping[str, Any],
-    batch: int,
-) -> Iterator[journals.DiskJournal]:
-    """A record being written: what was there is resumed; what goes wrong is noted in it."""
-    if request.settings.force:
-        store.empty(folder)
-    (folder / "failure.json").unlink(missing_ok=True)
-    rows = _resumed(folder, say)
-    run = provenance.describe(request, folder, process, batch)
-    store.write_json(folder / "run.json", run)
-    for sink in sinks:
-        sink.start(run, rows, folder)
-    every, mirror = request.settings.checkpoint_seconds, lambda row: _each(sinks, row)
-    disk = journals.DiskJournal(folder, rows, every=every, mirror=mirror, show=show)
-    try:
-        yield disk
-    except OSError:
-        raise
-    except Exception as error:
-        if not (folder / "summary.json").exists():
-            conclude.note_failure(folder, error)
-        raise
-    finally:
-        disk.close()
-        for sink in sinks:
-            sink.finish(folder)
-
-
-def _resumed(folder: Path, say: Callable[[str], None]) -> list[journals.Row]:
-    """The rows that a run goes on from; an unreadable record is put aside."""
-    try:
-        if (folder / "run.json").exists():
-            store.read_json(folder / "run.json")
-        rows = journals.resume(folder)
-    except ValueError as error:
-        _start_over(folder, error, say)
-        return journals.resume(folder)
-    steps = journals.checkpoints(folder)
-    if steps:
-        say("resuming from " + ", ".join(f"{s or 'step'} {step}" for s, (step, _) in steps.items()))
-    return rows
-
-
-def _each(sinks: Sequence[Sink], row: dict[str, Any]) -> None:
-    for sink in sinks:
-        sink.log(row)
+        raise Failed(f"{type(error).__name__}: {first_line(error)}", folder) from error
 
 
 def _results(requests: Sequence[Request], keepers: Sequence[Journal]) -> list[Result]:
@@ -213,7 +110,7 @@ def _results(requests: Sequence[Request], keepers: Sequence[Journal]) -> list[Re
         if not others:
             key = jax.random.key(first.settings.seed)
             return [experiment.run(first.cfg, key, keepers[0])]
-        from feedrun.experiment.batch import side_by_side
+        from feedrun.experiment.batch import side_by_side  # imports jax
 
         if experiment.many is None:
             raise ValueError(f"{first.name} cannot run {len(requests)} configs as one program")
@@ -232,9 +129,3 @@ def precision(x64: bool) -> Iterator[None]:
         yield
     finally:
         jax.config.update("jax_enable_x64", before)
-
-
-def _how_far(disk: journals.DiskJournal) -> str:
-    saved = journals.checkpoints(disk.folder)
-    steps = [f"{scope or 'step'} {step}" for scope, (step, _) in saved.items()]
-    return ", ".join(steps) or "the beginning (no checkpoint yet)"

@@ -3,15 +3,15 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rich.console import Console
 
 from feedrun.errors import BadInput
 from feedrun.records import store, sweeps
-from feedrun.runner import conclude, config, execute
-from feedrun.runner.attempt import Ending, Task
-from feedrun.runner.config import Request
+from feedrun.runner import conclude, config
+from feedrun.runner.attempt import Ending
+from feedrun.runner.config import Request, RunSpec
 from feedrun.sweep import board as live
 from feedrun.sweep import units as batches
 from feedrun.sweep.board import Board, Screen
@@ -22,14 +22,6 @@ Execute = Callable[..., None]
 
 It calls `settle` after each attempt and `screen.tick` often; logs go to `folder`/logs.
 """
-
-
-class Point(NamedTuple):
-    """One point of a grid: the overrides that made it, and the config they gave."""
-
-    words: list[str]
-    name: str
-    composed: dict[str, Any]
 
 
 class Swept(NamedTuple):
@@ -43,7 +35,7 @@ class Swept(NamedTuple):
 
 
 def launch(
-    points: Sequence[Point],
+    points: Sequence[RunSpec],
     *,
     name: str,
     words: Sequence[str],
@@ -61,8 +53,8 @@ def launch(
     chosen = distinct([(p, _request(p, own)) for p, own in zip(points, values, strict=True)])
     planned = plan(chosen, name=name, words=words)
     missing = [
-        (Task(point.composed, point.name, point.words, planned.folder.name, job.id), request, job)
-        for (point, request), job in zip(chosen, planned.jobs, strict=True)
+        (spec._replace(sweep=planned.folder.name, id=job.id), request, job)
+        for (spec, request), job in zip(chosen, planned.jobs, strict=True)
         if request.settings.force or not store.finished(job.folder)
     ]
     board = Board(planned, {job.id for job in planned.jobs} - {job.id for *_, job in missing})
@@ -82,16 +74,16 @@ def launch(
     return Swept(planned, [request for _, request in chosen], board, failures)
 
 
-def _request(point: Point, values: Mapping[str, str]) -> Request:
+def _request(point: RunSpec, values: Mapping[str, str]) -> Request:
     """The typed request of a point; BadInput says which point it is."""
     try:
-        return config.request(point.composed, name=point.name, overrides=point.words, sweep=None)
+        return config.request(point)
     except BadInput as error:
         where = "".join(f"{key}={value} " for key, value in values.items()).strip()
         raise BadInput(f"{where}: {error}" if where else str(error)) from error
 
 
-def distinct(pairs: Sequence[tuple[Point, Request]]) -> list[tuple[Point, Request]]:
+def distinct(pairs: Sequence[tuple[RunSpec, Request]]) -> list[tuple[RunSpec, Request]]:
     """The first point of each config: two spellings of one config are one job."""
     return list(
         {request.config_id: (point, request) for point, request in reversed(pairs)}.values()
@@ -99,12 +91,12 @@ def distinct(pairs: Sequence[tuple[Point, Request]]) -> list[tuple[Point, Reques
 
 
 def plan(
-    chosen: Sequence[tuple[Point, Request]], *, name: str, words: Sequence[str]
+    chosen: Sequence[tuple[RunSpec, Request]], *, name: str, words: Sequence[str]
 ) -> sweeps.Sweep:
     """Write sweep.json, its folder named by a hash of the jobs: the same grid is the same sweep."""
     values = differing([point.words for point, _ in chosen])
     jobs = [
-        sweeps.Job(request.config_id, point.name, execute.record_folder(request), own)
+        sweeps.Job(request.config_id, point.name, request.folder, own)
         for (point, request), own in zip(chosen, values, strict=True)
     ]
     digest = hashlib.sha256(" ".join(sorted(job.id for job in jobs)).encode()).hexdigest()[:8]
@@ -126,13 +118,13 @@ def differing(points: Sequence[Sequence[str]]) -> list[dict[str, str]]:
 
 
 def _units(
-    missing: Sequence[tuple[Task, Request, sweeps.Job]], batch: int, screen: Screen
+    missing: Sequence[tuple[RunSpec, Request, sweeps.Job]], batch: int, screen: Screen
 ) -> list[Unit]:
-    tasks, requests, jobs = zip(*missing, strict=True)
+    specs, requests, jobs = zip(*missing, strict=True)
     alone = {request.name for request in requests if batch > 1 and not request.experiment.many}
     for name in sorted(alone):
         screen.line(f"{name} has no batched form: its runs are executed one by one")
-    return batches.units(tasks, requests, [job.folder for job in jobs], batch=batch)
+    return batches.units(specs, requests, [job.folder for job in jobs], batch=batch)
 
 
 def settler(
@@ -143,14 +135,14 @@ def settler(
 
     def settle(unit: Unit, ending: Ending) -> list[Unit]:
         again = batches.after(unit, ending, retries=retries)
-        for task, folder in zip(unit.tasks, unit.folders, strict=True):
+        for spec, folder in zip(unit.specs, unit.folders, strict=True):
             if ending.state == "failed":
                 note_crash(folder, ending.line)
             if ending.state == "failed" and not again:
-                log = planned.folder / "logs" / f"{task.id}.log"
+                log = planned.folder / "logs" / f"{spec.id}.log"
                 where = log if log.exists() else folder / "failure.json"
-                failures[task.id] = f"{live.label(by_id[task.id])}: {ending.line} (see {where})"
-            screen.settled(by_id[task.id], ending, again[0].attempt if again else None)
+                failures[spec.id] = f"{live.label(by_id[spec.id])}: {ending.line} (see {where})"
+            screen.settled(by_id[spec.id], ending, again[0].attempt if again else None)
         return again
 
     return settle
@@ -183,6 +175,6 @@ def inline(units: Sequence[Unit], *, folder: Path, settle: Settle, screen: Scree
         unit = queue.pop(0)
         batches.wait_for(unit)
         show = lambda *_: screen.tick()  # noqa: E731
-        ending = attempt.attempt(unit.tasks, say=screen.line, show=show)
+        ending = attempt.attempt(unit.specs, say=screen.line, show=show)
         queue.extend(settle(unit, ending))
         screen.tick()

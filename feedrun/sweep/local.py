@@ -69,7 +69,7 @@ class _Worker:
         if not self.process.is_alive():
             self._start()
         self.unit, self.since = unit, time.monotonic()
-        self.pipe.send((unit.tasks, logs / f"{unit.tasks[0].id}.log"))
+        self.pipe.send((unit.specs, logs / f"{unit.specs[0].id}.log"))
 
     def ended(self, timeout: float | None) -> Ending | None:
         """How its unit ended, None while it works; a dead worker is replaced when next needed."""

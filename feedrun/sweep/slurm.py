@@ -35,7 +35,7 @@ class Remote:
 
     def __call__(self, unit: Unit) -> Ending:
         where = f"SLURM job {os.environ.get('SLURM_JOB_ID')} on {os.uname().nodename}"
-        return attempt.attempt_logged(unit.tasks, self.logs / f"{unit.tasks[0].id}.log", where)
+        return attempt.attempt_logged(unit.specs, self.logs / f"{unit.specs[0].id}.log", where)
 
     def checkpoint(self, unit: Unit) -> Any:
         """Called before a job is preempted or out of time: it is queued again as it is.
@@ -131,7 +131,7 @@ def _noted(folder: Path) -> dict[str, str]:
 
 
 def _key(unit: Unit) -> str:
-    return " ".join(task.id for task in unit.tasks)
+    return " ".join(task.id for task in unit.specs)
 
 
 def in_queue(jobs: Sequence[str]) -> set[str]:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from feedrun.runner.attempt import Ending, Task
-from feedrun.runner.config import Request
+from feedrun.runner.attempt import Ending
+from feedrun.runner.config import Request, RunSpec
 from feedrun.runner.journal import checkpoints
 
 BUSY = 1.0
@@ -18,9 +18,9 @@ BUSY = 1.0
 
 
 class Unit(NamedTuple):
-    """Tasks for one attempt, the folders of their records, and which attempt it is."""
+    """Runs for one attempt, the folders of their records, and which attempt it is."""
 
-    tasks: tuple[Task, ...]
+    specs: tuple[RunSpec, ...]
     folders: tuple[Path, ...]
     attempt: int = 1
     not_before: float = 0.0
@@ -36,9 +36,9 @@ def wait_for(unit: Unit) -> None:
 
 
 def units(
-    tasks: Sequence[Task], requests: Sequence[Request], folders: Sequence[Path], *, batch: int
+    specs: Sequence[RunSpec], requests: Sequence[Request], folders: Sequence[Path], *, batch: int
 ) -> list[Unit]:
-    """One unit a task, or up to `batch` tasks where they can share a program, in their order."""
+    """One unit a run, or up to `batch` runs where they can share a program, in their order."""
     groups: dict[Any, list[int]] = {}
     for k, (request, folder) in enumerate(zip(requests, folders, strict=True)):
         groups.setdefault(_program(request, folder) if batch > 1 else k, []).append(k)
@@ -47,7 +47,7 @@ def units(
         width = batch if requests[members[0]].experiment.many else 1
         for start in range(0, len(members), width):
             chosen = members[start : start + width]
-            found.append(Unit(tuple(tasks[k] for k in chosen), tuple(folders[k] for k in chosen)))
+            found.append(Unit(tuple(specs[k] for k in chosen), tuple(folders[k] for k in chosen)))
     return found
 
 
@@ -78,8 +78,8 @@ def after(unit: Unit, ending: Ending, *, retries: int) -> list[Unit]:
         return []
     if ending.state == "busy":
         return [unit._replace(not_before=time.monotonic() + BUSY)]
-    if len(unit.tasks) > 1:
-        return [Unit((t,), (f,)) for t, f in zip(unit.tasks, unit.folders, strict=True)]
+    if len(unit.specs) > 1:
+        return [Unit((t,), (f,)) for t, f in zip(unit.specs, unit.folders, strict=True)]
     if ending.lasting or unit.attempt > retries:
         return []
     return [unit._replace(attempt=unit.attempt + 1)]

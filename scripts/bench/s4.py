@@ -78,7 +78,7 @@ def _warm(seed: int) -> dict[str, Any]:
 
 def _worker(inputs: dict[str, Any]) -> Callable[[], int]:
     """Start a worker as a local sweep does and have it do a run that was never done."""
-    from feedrun.runner.attempt import Task
+    from feedrun.runner.config import RunSpec
     from feedrun.sweep.local import TICK, _Worker, places
     from feedrun.sweep.units import Unit
 
@@ -88,7 +88,7 @@ def _worker(inputs: dict[str, Any]) -> Callable[[], int]:
         inputs["calls"] += 1
         outputs = inputs["path"] / str(inputs["calls"])
         composed = _composed(run, str(outputs))
-        unit = Unit((Task(composed, "lab", [], None, "first"),), (outputs,))
+        unit = Unit((RunSpec(composed, "lab", [], None, "first"),), (outputs,))
         with _cache(inputs["path"] / "cache"):
             worker = _Worker(places(1, 1)[0])
             worker.give(unit, inputs["path"])

@@ -73,7 +73,7 @@ def test_every_sink_call_comes_after_the_local_write(request_of):
         seen.append((folder / "summary.json").exists())
 
     def log(row):
-        folder = runner.record_folder(request_of())
+        folder = request_of().folder
         seen.append(store.read_rows(folder / "metrics.jsonl")[-1] == row)
 
     execute(request_of(), [wandb.Sink(start, log, finish)])
@@ -83,7 +83,7 @@ def test_every_sink_call_comes_after_the_local_write(request_of):
 def test_failed_run_is_tried_again_when_asked_again(request_of):
     with pytest.raises(runner.Failed, match="RuntimeError: the experiment broke"):
         execute(request_of(trouble="raise"))
-    folder = runner.record_folder(request_of(trouble="raise"))
+    folder = request_of(trouble="raise").folder
     assert store.load(folder).state == "failed"
     with pytest.raises(runner.Failed):
         execute(request_of(trouble="raise"))
@@ -119,4 +119,4 @@ def test_a_clock_that_goes_backwards_spoils_nothing(request_of, monkeypatch):
     times = [row["time"] for row in store.read_rows(record.folder / "metrics.jsonl")]
     assert times == sorted(times) and times[0] >= 0
     assert sweeps.state(record.folder).name == "done"
-    assert sweeps.state(runner.record_folder(interrupted)).name == "failed"
+    assert sweeps.state(interrupted.folder).name == "failed"

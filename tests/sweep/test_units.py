@@ -6,18 +6,18 @@ import pytest
 from hypothesis import given, strategies
 
 from feedrun.records import store
-from feedrun.runner import execute
-from feedrun.runner.attempt import Ending, Task
+from feedrun.runner.attempt import Ending
+from feedrun.runner.config import RunSpec
 from feedrun.sweep import units as batches
 from feedrun.sweep.units import Unit
 
 
 def planned(requests, batch):
     """Units of these requests, each as the list of their indices."""
-    tasks = [Task({}, "lab", [], None, str(k)) for k in range(len(requests))]
-    folders = [execute.record_folder(request) for request in requests]
+    tasks = [RunSpec({}, "lab", [], None, str(k)) for k in range(len(requests))]
+    folders = [request.folder for request in requests]
     units = batches.units(tasks, requests, folders, batch=batch)
-    return [[int(task.id) for task in unit.tasks] for unit in units]
+    return [[int(task.id) for task in unit.specs] for unit in units]
 
 
 def test_runs_that_differ_in_seed_and_numbers_share_a_unit(request_of):
@@ -30,7 +30,7 @@ def test_runs_that_differ_in_seed_and_numbers_share_a_unit(request_of):
 def test_runs_with_checkpoints_of_other_steps_go_into_other_units(request_of):
     requests = [request_of(seed=seed) for seed in range(4)]
     for seed, step in ((0, 10), (1, 20), (2, 10)):
-        folder = execute.record_folder(requests[seed])
+        folder = requests[seed].folder
         folder.mkdir(parents=True)
         store.write_arrays(folder / "checkpoint.npz", {"step": step, "rows": 1, "scope": ""})
     assert planned(requests, 4) == [[0, 2], [1], [3]]
@@ -45,7 +45,7 @@ def test_experiment_without_a_batched_form_runs_one_by_one(request_of):
 
 
 def unit(*ids, attempt=1):
-    tasks = tuple(Task({}, "lab", [], None, name) for name in ids)
+    tasks = tuple(RunSpec({}, "lab", [], None, name) for name in ids)
     return Unit(tasks, tuple(Path(name) for name in ids), attempt)
 
 

@@ -1,5 +1,6 @@
 """The switches of the test suite: float64, no silent broadcasting, no key used twice, quick XLA."""
 
+import contextlib
 import os
 import sys
 from functools import cache
@@ -30,6 +31,11 @@ def pytest_configure(config):
     if config.option.markexpr == "not slow" and "optimization_level" not in own:
         os.environ["XLA_FLAGS"] = f"{own} {QUICK}".strip()
     import feedrun  # noqa: F401  (before a test module is read: what it computes starts jax)
+
+    with contextlib.suppress(ImportError):
+        # It configures logging anew when it is imported, which closes absl's handler and with it
+        # the stream that pytest gave to an earlier test.
+        import submitit  # noqa: F401
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -80,9 +80,20 @@ def points(
         ax.errorbar(mean, at, xerr=bars, **options)
 
 
-def seeds(ax: Any, values: Float[np.ndarray, "R"], height: float, *, color: Any) -> None:
-    """A dot a seed along x, and an upright bar at their mean."""
-    ax.scatter(values, np.full(len(values), height), s=26, color=color, alpha=0.55, linewidths=0)
+def seeds(
+    ax: Any,
+    values: Float[np.ndarray, "R"],
+    height: float | int,
+    *,
+    color: Any,
+    marker: str = "o",
+    markerfacecolor: Any = None,
+) -> None:
+    """A mark a seed along x, and an upright bar at their mean."""
+    face = color if markerfacecolor is None else markerfacecolor
+    y, edge = np.full(len(values), height), 0 if face == color else 1
+    ax.scatter(values, y, s=26, marker=marker, facecolors=face, edgecolors=color, alpha=0.55,
+               linewidths=edge)  # fmt: skip
     ax.plot([values.mean()] * 2, [height - 0.28, height + 0.28], color=color, linewidth=2.2)
 
 
@@ -95,21 +106,24 @@ def row(
     **shared: Any,
 ) -> tuple[Figure, list[Any]]:
     """A figure in inches with so many axes side by side, with a light grid along `grid`."""
-    fig = canvas(width, height)
-    axes = list(fig.subplots(1, columns, squeeze=False, **shared)[0])
-    for ax in axes:
-        ax.grid(alpha=GRID, axis=grid)
-    return fig, axes
+    fig, axes = table(width, height, 1, columns, grid=grid, **shared)
+    return fig, list(axes[0])
 
 
 def table(
-    width: float | int, height: float | int, rows: int, columns: int, **shared: Any
+    width: float | int,
+    height: float | int,
+    rows: int,
+    columns: int,
+    *,
+    grid: Literal["both", "x", "y"] = "both",
+    **shared: Any,
 ) -> tuple[Figure, np.ndarray]:
-    """A figure in inches with axes (rows, columns), each with a light grid."""
+    """The same with axes (rows, columns)."""
     fig = canvas(width, height)
     axes = fig.subplots(rows, columns, squeeze=False, **shared)
     for ax in axes.flat:
-        ax.grid(alpha=GRID)
+        ax.grid(alpha=GRID, axis=grid)
     return fig, axes
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -95,7 +96,27 @@ def test_every_experiment_has_the_same_files(here):
     names = {path.name for path in here.iterdir()}
     assert {"__init__.py", "experiment.py", "figures.py"} <= names
     assert {"claims.py", "claims.yaml"} & names
-    assert ("sweep_figures.py" in names) <= (resolve(target(here)).reduce is not None)
+
+
+@pytest.mark.parametrize("here", experiment_folders(), ids=lambda p: f"{p.parent.name}/{p.name}")
+def test_every_experiment_draws_by_functions_of_the_same_names(here):
+    experiment = resolve(target(here))
+    drawn = {"figures": experiment.figures, "sweep_figures": experiment.reduce}
+    for name, entry in drawn.items():
+        assert (here / f"{name}.py").exists() == (entry is not None)
+        assert entry is None or (entry.__name__ == name and entry.__module__.endswith(f".{name}"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in PACKAGE.rglob("*.py") if folder(path) not in ("plotting", "compare")],
+    ids=lambda p: str(p.relative_to(PACKAGE)),
+)
+def test_colours_and_places_of_legends_stand_in_plotting_alone(path):
+    text = path.read_text()
+    assert not re.search(r"""["']#[0-9a-fA-F]{3,8}["']""", text)
+    for word in ("outside lower", "outside right", "outside upper", "get_legend_handles_labels"):
+        assert word not in text, f"{path}: {word}"
 
 
 def target(here):

@@ -3,7 +3,7 @@
 Functions take matplotlib's axes first; `style` is passed on to the line (colour, dashes, marker).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -14,8 +14,15 @@ from matplotlib.ticker import LogLocator
 from feedrun.maths import stats
 from feedrun.plotting.style import SMALL, canvas
 
-FILL = 0.15
-"""Opacity of a band."""
+FILL, GRID = 0.15, 0.25
+"""Opacities of a band and of the grid."""
+
+PLACES = {
+    "below": "outside lower center",
+    "beside": "outside right upper",
+    "above": "outside upper center",
+}
+"""Where one legend for all panels may stand: never over the data."""
 
 
 def intervals(
@@ -73,20 +80,50 @@ def points(
         ax.errorbar(mean, at, xerr=bars, **options)
 
 
-def seeds(ax: Any, values: Float[np.ndarray, "R"], height: float, *, color: Any) -> None:
-    """A dot a seed along x, and an upright bar at their mean."""
-    ax.scatter(values, np.full(len(values), height), s=26, color=color, alpha=0.55, linewidths=0)
+def seeds(
+    ax: Any,
+    values: Float[np.ndarray, "R"],
+    height: float | int,
+    *,
+    color: Any,
+    marker: str = "o",
+    markerfacecolor: Any = None,
+) -> None:
+    """A mark a seed along x, and an upright bar at their mean."""
+    face = color if markerfacecolor is None else markerfacecolor
+    y, edge = np.full(len(values), height), 0 if face == color else 1
+    ax.scatter(values, y, s=26, marker=marker, facecolors=face, edgecolors=color, alpha=0.55,
+               linewidths=edge)  # fmt: skip
     ax.plot([values.mean()] * 2, [height - 0.28, height + 0.28], color=color, linewidth=2.2)
 
 
 def row(
-    width: float | int, height: float | int, columns: int = 1, **shared: Any
+    width: float | int,
+    height: float | int,
+    columns: int = 1,
+    *,
+    grid: Literal["both", "x", "y"] = "both",
+    **shared: Any,
 ) -> tuple[Figure, list[Any]]:
-    """A figure in inches with so many axes side by side, with a light grid."""
+    """A figure in inches with so many axes side by side, with a light grid along `grid`."""
+    fig, axes = table(width, height, 1, columns, grid=grid, **shared)
+    return fig, list(axes[0])
+
+
+def table(
+    width: float | int,
+    height: float | int,
+    rows: int,
+    columns: int,
+    *,
+    grid: Literal["both", "x", "y"] = "both",
+    **shared: Any,
+) -> tuple[Figure, np.ndarray]:
+    """The same with axes (rows, columns)."""
     fig = canvas(width, height)
-    axes = list(fig.subplots(1, columns, squeeze=False, **shared)[0])
-    for ax in axes:
-        ax.grid(alpha=0.25)
+    axes = fig.subplots(rows, columns, squeeze=False, **shared)
+    for ax in axes.flat:
+        ax.grid(alpha=GRID, axis=grid)
     return fig, axes
 
 
@@ -94,17 +131,37 @@ def legend(
     fig: Figure,
     axes: Iterable[Any] | None = None,
     *,
-    columns: int = 4,
-    place: str = "outside lower center",
+    place: Literal["below", "beside", "above"] = "below",
+    columns: int | None = None,
     size: float = SMALL,
+    last: Iterable[str] = (),
 ) -> None:
-    """One legend for these axes (all where None), each label once; below them unless placed."""
-    entries: dict[str, Any] = {}
+    """One legend for these axes (all where None), each label once, outside of the panels.
+
+    last: labels that come after the others, references say. Without `columns`: one beside the
+    panels, four above or below them, fewer where the figure is narrow.
+    """
+    found: dict[str, Any] = {}
     for ax in fig.axes if axes is None else axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
-            entries.setdefault(label, handle)
+            found.setdefault(label, handle)
+    ends = set(last)
+    keys(fig, dict(sorted(found.items(), key=lambda entry: entry[0] in ends)),
+         place=place, columns=columns, size=size)  # fmt: skip
+
+
+def keys(
+    fig: Figure,
+    entries: Mapping[str, Any],
+    *,
+    place: Literal["below", "beside", "above"] = "below",
+    columns: int | None = None,
+    size: float = SMALL,
+) -> None:
+    """The same for handles by label that were made for the purpose; no legend of none."""
+    usual = 1 if place == "beside" else min(4, max(1, int(fig.get_figwidth() // 1.9)))
+    where = {"loc": PLACES[place], "ncols": columns or usual, "frameon": False, "fontsize": size}
     if entries:
-        where = {"loc": place, "ncols": columns, "frameon": False, "fontsize": size}
         fig.legend(list(entries.values()), list(entries), **where)
 
 

@@ -1,13 +1,25 @@
-"""What all figures of SLAY share: names in words, how mechanisms look, error bars."""
+"""What all figures of SLAY share: names in words, how mechanisms look, what lies beyond an edge."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from feedrun.maths import stats
-from feedrun.plotting import BLUE, GREEN, ORANGE, PINK, RED, SKY
+from feedrun.plotting import panels
+from feedrun.plotting.style import (
+    BLUE,
+    BROWN,
+    DARK,
+    GREEN,
+    INDIGO,
+    OLIVE,
+    ORANGE,
+    PALE,
+    PINK,
+    RED,
+    SKY,
+    WINE,
+)
 
 COLOURS = (BLUE, RED, GREEN, ORANGE, PINK, SKY)
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -45,28 +57,63 @@ WORDS = {
     "ours": "ours: exact near, square far",
 }
 
+LAYERS = {
+    "slay": "SLAY, m = 256",
+    "slay_512": "SLAY, m = 512",
+    "slay_2048": "SLAY, m = 2048",
+    "slay_8192": "SLAY, m = 8192",
+    "hadamard": "SLAY, Hadamard",
+    "square": "exact square",
+    "hybrid": "exact in chunk, square",
+    "hybrid_slay": "exact in chunk, SLAY",
+    "window_square": "window + shifted square",
+    "window_square_256": "window, chunks of 256",
+    "window_square_all": "window, all 2144 features",
+    "window_square_equal": "window, smaller state",
+    "window_square_half": "window, m = 1024",
+    "window_square_quarter": "window, m = 512",
+    "favor_relu": "ReLU features, m = 64",
+    "elu": "ELU + 1",
+    "cosformer": "cosFormer",
+    "softmax": "softmax, all scores stored",
+    "softmax_blocked": "softmax, rows of scores",
+    "softmax_library": "softmax of jax.nn",
+    "yat_blocked": "exact Yat, rows of scores",
+    "uniform": "uniform mean",
+}
+"""Variants of one layer, as they are timed."""
+
+TASKS = {
+    "listops": "ListOps",
+    "text": "Text",
+    "retrieval": "Retrieval",
+    "image": "Image",
+    "pathfinder": "Pathfinder",
+}
+"""Of Long Range Arena."""
+
 LOOKS = {
     "softmax": ("black", "o"),
     "yat": (ORANGE, "D"),
     "slay": (BLUE, "s"),
     "slay_class": (BLUE, "h"),
     "favor_relu": (PINK, "^"),
-    "favor": ("#882255", ">"),
+    "favor": (WINE, ">"),
     "elu": (SKY, "v"),
     "window_square": (GREEN, "P"),
     "hybrid": (GREEN, "p"),
     "ours": (GREEN, "P"),
     "square": (RED, "X"),
-    "cosformer": ("#B8A000", "<"),
-    "hadamard": ("#8C564B", "H"),
-    "uniform": ("0.6", "*"),
-    "laplace": ("#6A51A3", "d"),
+    "cosformer": (OLIVE, "<"),
+    "hadamard": (BROWN, "H"),
+    "uniform": (PALE, "*"),
+    "laplace": (INDIGO, "d"),
     "hybrid_slay": (SKY, "p"),
-    "ssd": ("#7B4B94", "d"),
+    "ssd": (INDIGO, "D"),
 }
 """Colour and marker of a mechanism, the same in all figures in which each has its own."""
 
-OTHER = ("0.35", "d")
+OTHER = (DARK, "d")
 
 
 def words(name: str) -> str:
@@ -86,21 +133,6 @@ def look(label: str) -> dict[str, Any]:
     return {"color": colour, "marker": marker}
 
 
-def intervals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means over the last axis, (N, R) to (N,), and half-widths below and above, (2, N)."""
-    means = values.mean(axis=1)
-    ends = np.array([stats.mean_interval(row) for row in values])
-    return means, np.abs(ends - means[:, None]).T
-
-
-def below(fig: Figure, axis: Any, columns: int) -> None:
-    """One legend under all panels, from the entries of one."""
-    handles, labels = axis.get_legend_handles_labels()
-    fig.legend(
-        handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=9
-    )
-
-
 def mechanisms(ax: Any, x: np.ndarray, rows: np.ndarray, names: Sequence[str]) -> None:
     """A line with error bars for each row (N, R) of repeats of a mechanism."""
     for values, name in zip(rows, names, strict=True):
@@ -114,17 +146,15 @@ def lines(ax: Any, x: np.ndarray, rows: np.ndarray, labels: Sequence[str]) -> No
         _line(ax, x, values, label=label, color=colour, marker=marker)
 
 
-def _line(ax, x, values, **style):
-    means, bars = intervals(values)
-    ax.errorbar(x, means, yerr=bars, markersize=5, capsize=2, linewidth=1.5, **style)
+def _line(ax: Any, x: np.ndarray, values: np.ndarray, **style: Any) -> None:
+    panels.points(ax, x, values.T, linestyle="-", linewidth=1.5, capsize=2, **style)
 
 
 def dots(ax: Any, at: np.ndarray, values: np.ndarray, edge: float, **style: Any) -> None:
     """Means (N, R) to N with error bars, at heights `at`; those beyond `edge` named at the edge."""
-    means, bars = intervals(values)
+    means = values.mean(axis=1)
     inside = means <= edge
-    options = {"markersize": 5, "linestyle": "none", **style}
-    ax.errorbar(means[inside], at[inside], xerr=bars[:, inside], **options)
+    panels.points(ax, at[inside], values[inside].T, along="x", **style)
     beyond(ax, at[~inside], means[~inside], edge, color=style["color"])
 
 

@@ -246,5 +246,5 @@ def how(cfg: Clustering) -> dict:
 
 
 EXPERIMENT = Experiment(
-    config=Clustering, run=run, claims=CLAIMS, figures=figures.clustering, x64=True
+    config=Clustering, run=run, claims=CLAIMS, figures=figures.figures, x64=True
 )

@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 from matplotlib.animation import FuncAnimation
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
 from feedrun.papers.mean_field import equiangular
-from feedrun.plotting import BLUE, GREEN, ORANGE, PINK, RED, SKY, canvas
+from feedrun.plotting import panels
+from feedrun.plotting.style import BLUE, GREEN, ORANGE, PINK, RED, SKY, canvas
 
 BETA_COLOURS = (BLUE, ORANGE, GREEN, RED, PINK, SKY)
 SA_TIME, USA_TIME = "time $t$", "slowed time $e^\\beta t$"
@@ -19,7 +21,7 @@ FLOW_TITLES = {
 }
 
 
-def clustering(result: Result) -> dict[str, Any]:
+def figures(result: Result) -> dict[str, Any]:
     """All figures of particles_clustering by file stem."""
     arrays = result.arrays
     return {
@@ -33,8 +35,7 @@ def clustering(result: Result) -> dict[str, Any]:
 
 def energy_and_order(arrays) -> Figure:
     """Ehat and R over log time, both flows: median and 5-95% of the starts."""
-    fig = canvas(9, 6)
-    axes = fig.subplots(2, 2, sharex="col", sharey="row")
+    fig, axes = panels.table(9, 6, 2, 2, sharex="col", sharey="row")
     times = arrays["times"][1:]
     for column, (flow, title) in enumerate(FLOW_TITLES.items()):
         for row, field in enumerate(("energy", "order")):
@@ -42,15 +43,15 @@ def energy_and_order(arrays) -> Figure:
             for i, beta in enumerate(arrays["betas"]):
                 if field == "energy" and beta == 0:
                     continue  # the normalised energy is 1 whatever the tokens do
-                _band(ax, times, arrays[f"{flow}_{field}"][1:, i], BETA_COLOURS[i], beta)
+                ends = np.quantile(arrays[f"{flow}_{field}"][1:, i], [0.05, 0.5, 0.95], axis=1)
+                style = {"color": BETA_COLOURS[i], "label": f"$\\beta$ = {beta:g}", "fill": 0.2}
+                panels.ribbon(ax, times, *ends, **style)
             ax.set(xscale="log", ylim=(0, 1.05), xlim=(times[0], times[-1]))
-            ax.grid(alpha=0.25)
         axes[0, column].set_title(title)
         axes[1, column].set_xlabel(SA_TIME if flow == "sa" else USA_TIME)
     axes[0, 0].set_ylabel("normalised energy $\\hat E$")
     axes[1, 0].set_ylabel("order parameter $R = |\\bar x|$")
-    handles, labels = axes[1, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    panels.legend(fig, [axes[1, 0]], columns=len(arrays["betas"]))
     starts = arrays["sa_energy"].shape[2]
     fig.suptitle(
         f"Energy rises in steps until one cluster is left (median and 5-95% of {starts} starts)"
@@ -58,16 +59,9 @@ def energy_and_order(arrays) -> Figure:
     return fig
 
 
-def _band(ax, times, values, colour, beta) -> None:
-    low, middle, high = np.quantile(values, [0.05, 0.5, 0.95], axis=1)
-    ax.fill_between(times, low, high, color=colour, alpha=0.2, linewidth=0)
-    ax.plot(times, middle, color=colour, linewidth=1.8, label=f"$\\beta$ = {beta:g}")
-
-
 def inner_products(arrays, *, ridges: int = 12) -> Figure:
     """Ridge plot: how <x_i, x_j> is spread at growing times, at the largest beta."""
-    fig = canvas(9, 5.5)
-    axes = fig.subplots(1, 2, sharey=True)
+    fig, axes = panels.row(9, 5.5, 2, grid="x", sharey=True)
     warmest = int(np.argmax(arrays["betas"]))
     times = arrays["times"]
     busy = (arrays["sa_pairs"] + arrays["usa_pairs"])[:, warmest, :-1].any(axis=1)
@@ -110,7 +104,7 @@ def _moment(t: float) -> str:
 
 def _between(share: float):
     """Colour from sky blue (early) to vermilion (late)."""
-    early, late = np.array([86, 180, 233]) / 255, np.array([213, 94, 0]) / 255
+    early, late = (np.array(to_rgb(colour)) for colour in (SKY, RED))
     return tuple((1 - share) * early + share * late)
 
 
@@ -188,8 +182,7 @@ def _tokens(ax, seen):
 
 def contraction(arrays) -> Figure:
     """Log of the largest squared distance against time, with the predicted slope."""
-    fig = canvas(8, 4.5)
-    axes = fig.subplots(1, 2, sharey=True)
+    fig, axes = panels.row(8, 4.5, 2, sharey=True)
     times = arrays["cone_times"]
     for ax, (flow, title) in zip(axes, FLOW_TITLES.items(), strict=True):
         gaps = np.exp(arrays[f"cone_{flow}"])

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from feedrun.experiment import Result
 from feedrun.papers.mean_field.phase import schemes
 from feedrun.papers.mean_field.phase.schemes import Name
-from feedrun.plotting import BLUE, ORANGE, canvas
+from feedrun.plotting import panels
+from feedrun.plotting.style import BLUE, ORANGE, PALE, TITLE
 
 TITLES: dict[Name, str] = {
     "post_ln": "Post-LN",
@@ -31,7 +32,7 @@ FLOOR = 1e-12
 """Where the axis of gaps ends."""
 
 
-def one_run(result: Result) -> dict[str, Any]:
+def figures(result: Result) -> dict[str, Any]:
     """All figures of particles_phase by file stem."""
     return {"collapse": collapse(result.arrays), "approach": approach(result.arrays)}
 
@@ -56,11 +57,11 @@ def collapse(arrays) -> Figure:
     fig, ax = _frame(arrays, end)
     u, share = arrays["own_times"], arrays["pairs_met"]
     low, high = np.quantile(share, [0.1, 0.9], axis=0)
-    ax.fill_between(u, low, high, color=BLUE, alpha=0.2, linewidth=0, label="10-90% of starts")
-    ax.plot(u, share.mean(axis=0), color=BLUE, linewidth=1.8, label="mean of random starts")
+    name = "mean of random starts, and 10-90%"
+    panels.ribbon(ax, u, low, share.mean(axis=0), high, color=BLUE, label=name, fill=0.2)
     step = [0, predicted, predicted, u[-1]]
     ax.plot(step, [0, 0, 1, 1], "--", color="black", label="equiangular model")
-    ax.axhline(0.5, color="0.6", linewidth=0.8, zorder=0)
+    ax.axhline(0.5, color=PALE, linewidth=0.8, zorder=0)
     if np.isfinite(late):
         band = [crossed[int(0.1 * len(crossed))], late]
         ax.plot(band, [0.5, 0.5], color=ORANGE, linewidth=5, label="half met: 10-90%")
@@ -74,8 +75,8 @@ def approach(arrays) -> Figure:
     u, gap = arrays["own_times"], arrays["mean_gap"]
     low, middle, high = np.quantile(np.maximum(gap, 1e-30), [0.05, 0.5, 0.95], axis=0)
     fig, ax = _frame(arrays, float([*u[high < FLOOR], u[-1]][0]))
-    ax.fill_between(u, low, high, color=BLUE, alpha=0.2, linewidth=0, label="5-95% of starts")
-    ax.plot(u, middle, color=BLUE, linewidth=1.8, label="median of random starts")
+    name = "median of random starts, and 5-95%"
+    panels.ribbon(ax, u, low, middle, high, color=BLUE, label=name, fill=0.2)
     ax.plot(u, arrays["model_gap"], "--", color="black", label="equiangular model")
     ax.axhspan(1e-10, 1e-6, color="0.93", zorder=0, label="window of the fit")
     ax.set(yscale="log", ylim=(FLOOR, 3), ylabel="mean of $1-\\langle x_i, x_j\\rangle$")
@@ -91,11 +92,9 @@ def _scheme(arrays) -> Any:
 
 def _frame(arrays, end: float):
     """An axis over the scheme's own time, with the depth above where it is another quantity."""
-    fig = canvas(7, 4.6)
-    ax = fig.subplots()
+    fig, (ax,) = panels.row(7, 4.6)
     scheme, end = _scheme(arrays), min(end, float(arrays["own_times"][-1]))
     ax.set(xlim=(0, end), xlabel=time_label(scheme))
-    ax.grid(alpha=0.25)
     if schemes.SCHEMES[scheme].law != "exponential":
         _depth_axis(ax, end, scheme, switch=float(arrays["switch"]))
     return fig, ax
@@ -115,6 +114,5 @@ def _depth_axis(ax, end: float, scheme: Name, *, switch: float, ticks: int = 7) 
 def _finish(fig: Figure, arrays, title: str) -> None:
     scheme, starts = TITLES[_scheme(arrays)], arrays["pairs_met"].shape[0]
     sizes = f"$n$ = {arrays['tokens']}, $d$ = {arrays['dimension']}, $\\beta$ = {arrays['beta']:g}"
-    fig.suptitle(f"{title}\n{scheme}, {sizes}, {starts} starts", fontsize=11)
-    handles, labels = fig.axes[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    fig.suptitle(f"{title}\n{scheme}, {sizes}, {starts} starts", fontsize=TITLE)
+    panels.legend(fig)

@@ -10,7 +10,7 @@ from feedrun.experiment import Result
 from feedrun.papers.mean_field.phase import model as models
 from feedrun.papers.mean_field.phase.figures import TITLES, time_label
 from feedrun.papers.mean_field.phase.flow import MET
-from feedrun.plotting import canvas
+from feedrun.plotting.style import canvas
 
 COLUMNS = 300
 """Moments across a map."""
@@ -18,7 +18,7 @@ COLUMNS = 300
 Runs = Sequence[tuple[Any, Result]]
 
 
-def by_scheme(results: Runs) -> dict[str, Figure]:
+def sweep_figures(results: Runs) -> dict[str, Figure]:
     """One map for each scheme with two temperatures or more; seeds are averaged.
 
     `results` are (config, result) of the finished runs. Where other settings differ as well
@@ -28,13 +28,13 @@ def by_scheme(results: Runs) -> dict[str, Figure]:
     for cfg, result in results:
         rest = cfg.model_dump(mode="json", exclude={"beta", "dimension"})
         groups.setdefault(repr(rest), []).append((cfg, result))
-    figures: dict[str, Figure] = {}
+    drawn: dict[str, Figure] = {}
     for runs in groups.values():
         if len({cfg.beta for cfg, _ in runs}) > 1:
             stem = f"phase_map_{runs[0][0].scheme}"
-            same = sum(name.startswith(stem) for name in figures)
-            figures[stem + (f"_{same + 1}" if same else "")] = phase_map(runs)
-    return figures
+            same = sum(name.startswith(stem) for name in drawn)
+            drawn[stem + (f"_{same + 1}" if same else "")] = phase_map(runs)
+    return drawn
 
 
 def phase_map(runs: Runs) -> Figure:

@@ -10,9 +10,8 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from feedrun.experiment import Result
 from feedrun.papers.noise_curvature.exponents import ALIVE
-from feedrun.plotting import BLUE, GREEN, PINK, RED
-
-GREY = "#7F7F7F"
+from feedrun.plotting import panels
+from feedrun.plotting.style import BLUE, GREEN, GREY, PINK, RED, SMALL, canvas
 
 
 class Matrix(NamedTuple):
@@ -47,9 +46,9 @@ def figures(result: Result) -> Mapping[str, Figure]:
 
 def law(result: Result) -> Figure:
     """C_ii and E[h^2]_ii against H_ii for one network: in-sample, and cross-fit a decade lower."""
-    fig = Figure(figsize=(9, 4.6), layout="constrained")
+    fig, axes = panels.row(9, 4.6, 2)
     a, window = result.arrays, int(result.arrays["window"])
-    for i, (ax, m) in enumerate(zip(fig.subplots(1, 2), MATRICES, strict=True)):
+    for i, (ax, m) in enumerate(zip(axes, MATRICES, strict=True)):
         H, A = (np.asarray(a[f"{name}_diag"])[0] for name in ("H", m.array))
         _dots(ax, H[window:], A[window:], floor=ALIVE * H[0], color=m.colour, alpha=0.15)
         both = (
@@ -69,13 +68,13 @@ def law(result: Result) -> Figure:
         ax.set(xscale="log", yscale="log", xlabel="curvature $H_{ii}$ (loss / weight²)")
         ax.set_ylabel(f"{m.label}$_{{ii}}$ ({m.unit}); cross-fit: divided by 10")
         ax.set_title(f"{m.label} against H, network 1", fontsize=10)
-        ax.legend(loc="upper left", fontsize=8, frameon=False)
+        ax.legend(loc="upper left", fontsize=SMALL, frameon=False)
     return fig
 
 
 def alignment(result: Result) -> Figure:
     """C in the eigenbasis of H, raw and normalised, beside a random basis."""
-    fig = Figure(figsize=(9.5, 3.3), layout="constrained")
+    fig = canvas(9.5, 3.3)
     raw, own, random = fig.subplots(1, 3)
     K = result.arrays["heat_C"][0]
     top = float(np.abs(K).max())
@@ -103,8 +102,7 @@ def alignment(result: Result) -> Figure:
 
 def exponents(result: Result) -> Figure:
     """Both exponents of every network with bootstrap intervals, in-sample and cross-fit."""
-    fig = Figure(figsize=(7.5, 4.2), layout="constrained")
-    ax = fig.subplots()
+    fig, (ax,) = panels.row(7.5, 4.2, grid="x")
     repeats = len(_repeats(result, "gamma_emp"))
     for i, m in enumerate(MATRICES):
         for j, (how, interval, suffix) in enumerate(FILLED_OPEN):
@@ -122,14 +120,13 @@ def exponents(result: Result) -> Figure:
     ax.set_yticks([*range(repeats), repeats + 0.5], [*names, "mean"])
     ax.invert_yaxis()
     ax.set_xlabel("exponent γ against H, with its 95% bootstrap interval over samples")
-    fig.legend(loc="outside upper center", ncols=4, fontsize=8, frameon=False)
+    panels.legend(fig, place="above", columns=4)
     return fig
 
 
 def samples(result: Result) -> Figure:
     """The exponent against measured samples and against N_eff / D, with controls of exponent 1."""
-    fig = Figure(figsize=(9, 4.3), layout="constrained")
-    axes = fig.subplots(1, 2, sharey=True)
+    fig, axes = panels.row(9, 4.3, 2, sharey=True)
     a = {name: np.asarray(value) for name, value in result.arrays.items()}
     sizes = np.append(a["subsets"], a["samples"])
     whole, coverage = _repeats(result, "gamma_emp"), _repeats(result, "n_eff_over_d")
@@ -154,7 +151,7 @@ def samples(result: Result) -> Figure:
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_formatter(NullFormatter())
     axes[0].set_ylabel("exponent γ (filled: in-sample; open: cross-fit)")
-    fig.legend(loc="outside upper center", ncols=3, fontsize=8, frameon=False)
+    panels.legend(fig, place="above", columns=3)
     return fig
 
 

@@ -199,4 +199,4 @@ def layers(cfg: KernelConfig, key, journal: Journal, progress):
     return ablation.summary(found, own.mechanisms, columns), arrays
 
 
-EXPERIMENT = Experiment(config=KernelConfig, run=run, claims=claims.CLAIMS, figures=figures.kernel)
+EXPERIMENT = Experiment(config=KernelConfig, run=run, claims=claims.CLAIMS, figures=figures.figures)

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from feedrun.experiment import Result
 from feedrun.papers.slay import theory
 from feedrun.papers.slay.kernel import ablation, identities, needle
-from feedrun.papers.slay.style import COLOURS, below, beyond, dots, lines, look, mechanisms, words
-from feedrun.plotting import BLUE, ORANGE, RED, canvas
+from feedrun.papers.slay.style import COLOURS, beyond, dots, lines, look, mechanisms, words
+from feedrun.plotting import panels
+from feedrun.plotting.style import BLUE, GREY, ORANGE, PALE, RED
 
 KINDS = ("Gaussian data", "correlated data")
 TARGETS = ("against exact spherical Yat attention", "against softmax attention")
@@ -24,10 +25,10 @@ SHOWN_AS = {"anchor_limit": "slay"}
 """Limits in the colour of what tends to them."""
 
 
-def kernel(result: Result) -> dict[str, Any]:
+def figures(result: Result) -> dict[str, Any]:
     """All figures of slay_kernel by file stem."""
     arrays = result.arrays
-    figures = {
+    drawn = {
         "kernel": peak(float(arrays["eps"])),
         "bias_and_noise": bias_and_noise(float(arrays["eps"])),
         "needle": in_a_haystack(float(arrays["eps"]), arrays),
@@ -35,13 +36,12 @@ def kernel(result: Result) -> dict[str, Any]:
         "nodes": by_nodes(arrays),
         "ablation": layer(arrays),
     }
-    return figures | ({"budgets": by_budget(arrays)} if len(arrays["swept"]) else {})
+    return drawn | ({"budgets": by_budget(arrays)} if len(arrays["swept"]) else {})
 
 
 def peak(eps: float) -> Figure:
     """K, its quadratures and the limit of SLAY over the cosine, and near 1 over 1 - x."""
-    fig = canvas(9.5, 4.4)
-    wide, near = fig.subplots(1, 2)
+    fig, (wide, near) = panels.row(9.5, 4.4, 2)
     for ax, x, shown in (
         (wide, np.linspace(-1, 1, 801), lambda x: x),
         (near, 1 - np.geomspace(1e-5, 1, 400), lambda x: 1 - x),
@@ -51,12 +51,11 @@ def peak(eps: float) -> Figure:
             label = f"$K_R$, R = {R}"
             ax.plot(shown(x), identities.quadrature(R, x, eps), color=colour, label=label)
         limit = (1 + 2 * x**2) / (2 + eps - 2 * x) / 3  # scales cancel: equal at x = 1
-        ax.plot(shown(x), limit, "--", color="0.5", label="limit of SLAY's anchors, over 3")
-        ax.grid(alpha=0.25)
+        ax.plot(shown(x), limit, "--", color=GREY, label="limit of SLAY's anchors, over 3")
     wide.set(xlim=(-1, 1), ylim=(0, 4), xlabel="cosine $x$", ylabel="kernel (no unit)")
     near.set_ylabel("kernel (no unit)")
     near.set(xscale="log", yscale="log", xlabel="$1 - x$", xlim=(1, 1e-5), ylim=(1e-2, 5e3))
-    below(fig, wide, 6)
+    panels.legend(fig, columns=6)
     fig.suptitle(
         f"The sum of nodes has no peak, and anchors do not vanish at 0 ($\\epsilon$ = {eps:g})"
     )
@@ -65,8 +64,7 @@ def peak(eps: float) -> Figure:
 
 def bias_and_noise(eps: float, *, prf: int = 16) -> Figure:
     """Relative bias of K_R, and relative deviation of its features, over the cosine."""
-    fig = canvas(7.0, 4.8)
-    ax = fig.subplots()
+    fig, (ax,) = panels.row(7.0, 4.8)
     x = np.linspace(-0.99, 0.99, 400)
     for colour, R in zip(COLOURS, (1, 2, 3, 4), strict=False):
         rule = theory.laguerre_nodes(R, eps)
@@ -74,11 +72,10 @@ def bias_and_noise(eps: float, *, prf: int = 16) -> Figure:
         ax.plot(x, noise, color=colour, label=f"noise, R = {R}")
         bias = np.abs(identities.shortfall(R, x, eps))
         ax.plot(x, bias, "--", color=colour, label=f"bias, R = {R}")
-    ax.axhline(1, color="0.6", linewidth=0.8, zorder=0)
+    ax.axhline(1, color=PALE, linewidth=0.8, zorder=0)
     ax.set(yscale="log", xlim=(-1, 1), ylim=(1e-5, 1e7), xlabel="cosine $x$")
     ax.set_ylabel("relative to $K_R$ (noise) and $K$ (bias)")
-    ax.grid(alpha=0.25)
-    below(fig, ax, 4)
+    panels.legend(fig, columns=4)
     fig.suptitle(f"Nodes trade a small bias for much noise (exact square, {prf} features a node)")
     return fig
 
@@ -86,8 +83,7 @@ def bias_and_noise(eps: float, *, prf: int = 16) -> Figure:
 def in_a_haystack(eps: float, arrays) -> Figure:
     """Share of attention that one key gets, over its distance from the query."""
     d, others = int(arrays["needle_dimension"]), int(arrays["needle_others"])
-    fig = canvas(7.0, 4.8)
-    ax = fig.subplots()
+    fig, (ax,) = panels.row(7.0, 4.8)
     x = 1 - np.geomspace(1e-4, 1, 300)
     names = {
         "yat": "exact spherical Yat",
@@ -103,8 +99,7 @@ def in_a_haystack(eps: float, arrays) -> Figure:
         ax.plot(1 - x, shares, color=colour, linewidth=1.8, label=label)
     ax.set(xscale="log", yscale="log", xlim=(1, 1e-4), ylim=(5e-5, 1.2))
     ax.set(xlabel="$1 - x$, $x$ the cosine of query and key", ylabel="share of the attention")
-    ax.grid(alpha=0.25)
-    below(fig, ax, 3)
+    panels.legend(fig, columns=3)
     fig.suptitle(f"One key among {others} random ones, $d$ = {d}")
     return fig
 
@@ -116,8 +111,7 @@ def table(arrays) -> Figure:
     first = [i for i, label in enumerate(labels) if not label.rpartition("_m")[2].isdigit()]
     first.sort(key=lambda i: -arrays["row_values"][i, 0, 0, 0].mean())
     values, at = arrays["row_values"][first], np.arange(len(first))
-    fig = canvas(10.0, 1.6 + 0.27 * len(first))
-    axes = fig.subplots(1, 2, sharey=True)
+    fig, axes = panels.row(10.0, 1.6 + 0.27 * len(first), 2, sharey=True)
     for i, ax in enumerate(axes):
         for n, (colour, marker) in enumerate(((BLUE, "o"), (ORANGE, "D"))):
             style = {"color": colour, "marker": marker, "label": KINDS[n]}
@@ -126,9 +120,8 @@ def table(arrays) -> Figure:
                 level = control[i, n].mean()
                 ax.axvline(level, color=colour, linewidth=0.9, linestyle="--", zorder=0)
         ax.set(title=TARGETS[i], xlabel="relative $L^2$ error of the output", xlim=(0, 1.03 * EDGE))
-        ax.grid(alpha=0.25)
     axes[0].set_yticks(at, [words(labels[i]) for i in first], fontsize=8)
-    below(fig, axes[0], 2)
+    panels.legend(fig, columns=2)
     fig.suptitle(f"Output of causal attention, m = {arrays['features'][0]} (dashed: uniform)")
     return fig
 
@@ -138,8 +131,7 @@ def by_budget(arrays) -> Figure:
     labels, values = [str(row) for row in arrays["rows"]], arrays["row_values"]
     order = np.argsort(arrays["features"])
     features = arrays["features"][order]
-    fig = canvas(9.5, 4.8)
-    axes = fig.subplots(1, 2, sharey=True)
+    fig, axes = panels.row(9.5, 4.8, 2, sharey=True)
     for n, ax in enumerate(axes):
         rows = arrays["swept_errors"][:, order, 0, n]
         mechanisms(ax, features, rows, [str(name) for name in arrays["swept"]])
@@ -150,17 +142,15 @@ def by_budget(arrays) -> Figure:
         ax.set(xscale="log", title=KINDS[n], xlabel="features a head, $m$", ylim=(0, EDGE))
         ax.set_xticks(features, [str(m) for m in features])
         ax.minorticks_off()
-        ax.grid(alpha=0.25)
     axes[0].set_ylabel("relative $L^2$ error against exact Yat")
-    below(fig, axes[0], 4)
+    panels.legend(fig, columns=4)
     fig.suptitle("More features do not bring SLAY to its target")
     return fig
 
 
 def by_nodes(arrays) -> Figure:
     """Exact square times features: error over their number, for each number of nodes."""
-    fig = canvas(9.5, 4.6)
-    axes = fig.subplots(1, 2)
+    fig, axes = panels.row(9.5, 4.6, 2)
     for n, ax in enumerate(axes):
         names = [f"R = {R}" for R in arrays["nodes"]]
         lines(ax, arrays["node_budgets"], arrays["node_errors"][:, :, n], names)
@@ -169,9 +159,8 @@ def by_nodes(arrays) -> Figure:
         ax.set(xscale="log", title=KINDS[n], xlabel="features in all, $R\\,D$")
         ax.set_xticks(arrays["node_budgets"], [str(m) for m in arrays["node_budgets"]])
         ax.minorticks_off()
-        ax.grid(alpha=0.25)
     axes[0].set_ylabel("relative $L^2$ error against exact Yat")
-    below(fig, axes[0], 5)
+    panels.legend(fig, columns=5)
     fig.suptitle("At equal cost more quadrature nodes do not help (exact square)")
     return fig
 
@@ -180,8 +169,8 @@ def layer(arrays) -> Figure:
     """The paper's ablation, ours with intervals beside the published numbers."""
     names = [str(name) for name in arrays["ablation_names"]]
     columns = [str(label) for label in arrays["ablation_labels"]]
-    fig = canvas(10.0, 4.8)
-    for i, ax in enumerate(np.atleast_1d(fig.subplots(1, len(columns), sharey=True))):
+    fig, axes = panels.row(10.0, 4.8, len(columns), sharey=True)
+    for i, ax in enumerate(axes):
         at = np.arange(len(names))[::-1]
         style = {"color": BLUE, "marker": "o", "label": "ours, mean of seeds, 95%"}
         dots(ax, at + 0.15, arrays["ablation_errors"][i], EDGE, **style)
@@ -194,7 +183,6 @@ def layer(arrays) -> Figure:
             beyond(ax, y[~near] - 0.15, value[~near], EDGE, color=RED)
         ax.set(title=columns[i], xlabel="relative $L^2$ error", xlim=(0, 1.03 * EDGE))
         ax.set_yticks(at, [words(name) for name in names])
-        ax.grid(alpha=0.25)
-    below(fig, fig.axes[0], 2)
+    panels.legend(fig, columns=2)
     fig.suptitle("The paper's ablation: one layer, tied weights, against exact Yat")
     return fig

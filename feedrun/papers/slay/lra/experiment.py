@@ -19,7 +19,7 @@ import numpy as np
 
 from feedrun.experiment import Experiment, Journal, Result
 from feedrun.models import classifier as models
-from feedrun.papers.slay.lra import cost, figures, mixing, training
+from feedrun.papers.slay.lra import cost, figures, mixing, sweep_figures, training
 from feedrun.papers.slay.lra.claims import CLAIMS, PAIRS, learned
 from feedrun.papers.slay.lra.config import LongRange
 from feedrun.tasks.lra import catalogue, sequences
@@ -209,6 +209,6 @@ EXPERIMENT = Experiment(
     config=LongRange,
     run=run,
     claims=CLAIMS,
-    figures=figures.one_run,
-    reduce=figures.by_task,
+    figures=figures.figures,
+    reduce=sweep_figures.sweep_figures,
 )

@@ -10,7 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from feedrun.experiment import estimate
 from feedrun.papers.slay.lra.claims import MARGIN, PAIRS, learned
 from feedrun.papers.slay.style import look, words
-from feedrun.plotting import canvas
+from feedrun.plotting import panels
+from feedrun.plotting.style import DARK
 
 AVERAGE = "average"
 
@@ -48,19 +49,19 @@ def softmax_learned(table: Table, task: str) -> bool:
 def figure(table: Table, titles: Mapping[str, str], *, ours: str) -> Figure:
     """A panel a task and one for their average, a row a pair: mean and 95% interval over seeds."""
     found = differences(table, ours=ours)
-    panels = [task for task in [*titles, AVERAGE] if any(task in own for own in found.values())]
-    unlearned = [titles[t] for t in panels if t != AVERAGE and not softmax_learned(table, t)]
+    shown = [task for task in [*titles, AVERAGE] if any(task in own for own in found.values())]
+    unlearned = [titles[t] for t in shown if t != AVERAGE and not softmax_learned(table, t)]
     named = {**titles, AVERAGE: "average" + " without " * bool(unlearned) + ", ".join(unlearned)}
-    rows = -(-len(panels) // 3)
-    fig = canvas(11, 0.8 + rows * (0.6 + 0.27 * len(found)))
-    axes = fig.subplots(rows, min(len(panels), 3), sharey=True, squeeze=False)
-    for ax, task in zip(axes.flat, panels, strict=False):
+    rows = -(-len(shown) // 3)
+    size = 11, 0.8 + rows * (0.6 + 0.27 * len(found))
+    fig, axes = panels.table(*size, rows, min(len(shown), 3), grid="x", sharey=True)
+    for ax, task in zip(axes.flat, shown, strict=False):
         _panel(ax, {pair: own[task] for pair, own in found.items() if task in own}, list(found))
         ax.set_title(named[task], fontsize=10)
-    for ax in axes.flat[len(panels) :]:
+    for ax in axes.flat[len(shown) :]:
         ax.set_axis_off()
-    if panels[-1] == AVERAGE:
-        _numbers(axes.flat[len(panels) - 1], [own.get(AVERAGE) for own in found.values()])
+    if shown[-1] == AVERAGE:
+        _numbers(axes.flat[len(shown) - 1], [own.get(AVERAGE) for own in found.values()])
     axes[0, 0].set_yticks(range(len(found)), [f"{words(a)} - {words(b)}" for a, b in found])
     axes[0, 0].set_ylim(len(found) - 0.4, -0.6)
     label = f"difference of test accuracy (95% over seeds; grey: {100 * MARGIN:.0f} points)"
@@ -70,16 +71,12 @@ def figure(table: Table, titles: Mapping[str, str], *, ours: str) -> Figure:
 
 def _panel(ax, own: Mapping[tuple[str, str], np.ndarray], order: Iterable) -> None:
     ax.axvspan(-MARGIN, MARGIN, color="0.92", linewidth=0)
-    ax.axvline(0, color="0.3", linestyle="--", linewidth=1)
+    ax.axvline(0, color=DARK, linestyle="--", linewidth=1)
     for place, pair in enumerate(order):
         if pair in own:
-            value, low, high, _ = estimate(own[pair].tolist())
-            style = look(pair[0])
-            if low is not None:
-                ax.plot([low, high], [place, place], color=style["color"], linewidth=1.6)
-            ax.plot(value, place, color=style["color"], marker=style["marker"], markersize=5)
+            style = look(pair[0]) | {"linewidth": 1.6}
+            panels.points(ax, [place], own[pair][:, None], along="x", **style)
     ax.xaxis.set_major_locator(MaxNLocator(4))
-    ax.grid(alpha=0.25, axis="x")
 
 
 def _numbers(ax, values: Iterable[np.ndarray | None]) -> None:

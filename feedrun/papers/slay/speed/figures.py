@@ -8,36 +8,13 @@ from matplotlib.figure import Figure
 from feedrun.experiment import Result
 from feedrun.papers.slay.speed.layer import VARIANTS
 from feedrun.papers.slay.speed.measures import slope
-from feedrun.papers.slay.style import look
-from feedrun.plotting import canvas
+from feedrun.papers.slay.style import LAYERS, look
+from feedrun.plotting import panels
+from feedrun.plotting.style import TITLE
 
 FILLS = ("full", "none", "left", "bottom", "top", "right")
 """How the marks of variants of one mechanism are filled."""
 
-LABELS = {
-    "slay": "SLAY, m = 256",
-    "slay_512": "SLAY, m = 512",
-    "slay_2048": "SLAY, m = 2048",
-    "slay_8192": "SLAY, m = 8192",
-    "hadamard": "SLAY, Hadamard",
-    "square": "exact square",
-    "hybrid": "exact in chunk, square",
-    "hybrid_slay": "exact in chunk, SLAY",
-    "window_square": "window + shifted square",
-    "window_square_256": "window, chunks of 256",
-    "window_square_all": "window, all 2144 features",
-    "window_square_equal": "window, smaller state",
-    "window_square_half": "window, m = 1024",
-    "window_square_quarter": "window, m = 512",
-    "favor_relu": "ReLU features, m = 64",
-    "elu": "ELU + 1",
-    "cosformer": "cosFormer",
-    "softmax": "softmax, all scores stored",
-    "softmax_blocked": "softmax, rows of scores",
-    "softmax_library": "softmax of jax.nn",
-    "yat_blocked": "exact Yat, rows of scores",
-    "uniform": "uniform mean",
-}
 MEGA = 2**20
 
 
@@ -54,8 +31,7 @@ def figures(result: Result) -> dict[str, Any]:
 
 def time_of_length(arrays) -> Figure:
     """Milliseconds over tokens, forward and with the gradient; slopes in the legend's place."""
-    fig = canvas(11, 5.6)
-    axes = fig.subplots(1, 2, sharey=True)
+    fig, axes = panels.row(11, 5.6, 2, sharey=True)
     for ax, name, title in zip(axes, ("forward", "training"), ("forward", "forward and backward"),
                                strict=True):  # fmt: skip
         lengths, ms = arrays[f"{name}_lengths"], 1e3 * _median(arrays[f"{name}_seconds"])
@@ -75,8 +51,7 @@ def time_of_length(arrays) -> Figure:
 
 def memory(arrays) -> Figure:
     """Temporary memory over tokens, forward and with the gradient."""
-    fig = canvas(11, 5.6)
-    axes = fig.subplots(1, 2, sharey=True)
+    fig, axes = panels.row(11, 5.6, 2, sharey=True)
     for ax, name, title in zip(axes, ("forward", "training"), ("forward", "forward and backward"),
                                strict=True):  # fmt: skip
         rows = zip(arrays[f"{name}_mechanisms"], arrays[f"{name}_temporary"] / MEGA, strict=True)
@@ -89,8 +64,7 @@ def memory(arrays) -> Figure:
 
 def throughput(arrays) -> Figure:
     """Tokens a second over tokens, causal and bidirectional."""
-    fig = canvas(11, 5.6)
-    axes = fig.subplots(1, 2, sharey=True)
+    fig, axes = panels.row(11, 5.6, 2, sharey=True)
     for ax, name, title in zip(axes, ("forward", "bidirectional"), ("causal", "bidirectional"),
                                strict=True):  # fmt: skip
         lengths = arrays[f"{name}_lengths"]
@@ -104,8 +78,7 @@ def throughput(arrays) -> Figure:
 
 def error_and_state(arrays) -> Figure:
     """Distance to exact attention over the numbers that decoding keeps, at the shortest length."""
-    fig = canvas(11, 5.2)
-    axes = fig.subplots(1, 2)
+    fig, axes = panels.row(11, 5.2, 2)
     names, states = arrays["fidelity_mechanisms"], arrays["states"][:, 1]
     length = arrays["fidelity_lengths"][0]
     for ax, errors, title in zip(axes, arrays["errors"][:, 0], ("Gaussian", "correlated"),
@@ -139,7 +112,7 @@ def _look(name) -> dict[str, Any]:
         "linestyle": "--" if quadratic else "-",
         "markersize": 5,
         "linewidth": 1.4,
-        "label": LABELS.get(name, name),
+        "label": LAYERS.get(name, name),
     }
 
 
@@ -153,15 +126,9 @@ def _axes(ax, title: str, ylabel: str) -> None:
     ax.set(xscale="log", yscale="log", title=title, xlabel="tokens", ylabel=ylabel)
     ax.set_xscale("log", base=2)
     ax.xaxis.set_major_formatter(lambda x, _: f"{x / 1024:g}k" if x >= 1024 else f"{x:g}")
-    ax.grid(alpha=0.25)
 
 
 def _legend(fig: Figure, title: str) -> None:
     """A title above, and one legend below for the marks of all axes."""
-    fig.suptitle(title, fontsize=11)
-    marks: dict[str, Any] = {}
-    for ax in fig.axes:
-        handles, labels = ax.get_legend_handles_labels()
-        marks |= dict(zip(labels, handles, strict=True))
-    below = {"loc": "outside lower center", "ncols": 4, "frameon": False, "fontsize": 8}
-    fig.legend(list(marks.values()), list(marks), **below)
+    fig.suptitle(title, fontsize=TITLE)
+    panels.legend(fig)

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from feedrun.experiment import Experiment, Journal, Result, one_of
 from feedrun.papers.ssm_icl import families
-from feedrun.papers.ssm_icl.ablation import contrasts, figures
+from feedrun.papers.ssm_icl.ablation import contrasts, figures, sweep_figures
 from feedrun.papers.ssm_icl.arms import evaluation, results, training
 from feedrun.papers.ssm_icl.arms.config import Placed
 from feedrun.papers.ssm_icl.arms.names import Names
@@ -137,6 +137,6 @@ EXPERIMENT = Experiment(
     config=Ablation,
     run=run,
     claims=contrasts.CLAIMS,
-    figures=figures.one_run,
-    reduce=figures.by_family,
+    figures=figures.figures,
+    reduce=sweep_figures.sweep_figures,
 )

@@ -1,4 +1,4 @@
-"""Figures of icl_ablation: the gap matrix and its effects, of one run or of a sweep's."""
+"""Figures of icl_ablation: the gap matrix and its effects, of one run or of several."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,16 +9,13 @@ from matplotlib.figure import Figure
 
 from feedrun.experiment import Result, estimate
 from feedrun.papers.ssm_icl.ablation import contrasts
-from feedrun.papers.ssm_icl.arms import figures as trained_figures
-from feedrun.plotting import BLUE, GREEN, ORANGE, canvas
+from feedrun.papers.ssm_icl.arms import figures as shared
+from feedrun.papers.ssm_icl.style import FAMILIES, LAGS, title
+from feedrun.plotting import panels
+from feedrun.plotting.style import BLUE, DARK, GREEN, ORANGE, canvas
 
-FAMILIES = {
-    "lg4": "LG4",
-    "coloured_lag": "coloured noise, lags given",
-    "coloured_shift": "coloured noise, lags not given",
-}
 LINES = {
-    "lg4": {"bayes": "Bayes (bank)", "ar4": "ridge on 4 lags"},
+    "lg4": {"bayes": "Bayes (bank)", "ar4": LAGS["ar4"]},
     "coloured_lag": {"arx_ridge": "ridge on lags", "ridge": "ridge"},
     "coloured_shift": {"arx_ridge": "ridge on lags", "ridge": "ridge"},
 }
@@ -46,33 +43,17 @@ class Matrix(NamedTuple):
     lines: Mapping[str, float]
 
 
-def one_run(result: Result) -> dict[str, Any]:
+def figures(result: Result) -> dict[str, Any]:
     """All figures of one run by file stem."""
     arrays = result.arrays
     found, family = matrix([result]), str(arrays["family"])
     over = f"excess over the {OVER[family]}".replace("the Bayes", "Bayes")
-    figures = {
+    drawn = {
         "gap_matrix": gap_matrix([found]),
-        "excess_by_step": trained_figures.by_step(arrays, f"{over}, mean over positions"),
-        "excess_by_context": trained_figures.by_context(arrays, LINES[family], over),
+        "excess_by_step": shared.by_step(arrays, f"{over}, mean over positions"),
+        "excess_by_context": shared.by_context(arrays, LINES[family], over),
     }
-    return figures | ({"effects": effects([found])} if _measured(found) else {})
-
-
-def by_family(results: Sequence[tuple[Any, Result]]) -> dict[str, Any]:
-    """A sweep's runs, a panel a family; where other settings differ as well, numbered figures."""
-    groups: dict[str, dict[str, list[Result]]] = {}
-    for cfg, result in results:
-        rest = cfg.model_dump(mode="json", exclude={"family", "arms"})
-        groups.setdefault(repr(rest), {}).setdefault(cfg.family, []).append(result)
-    figures: dict[str, Any] = {}
-    for number, group in enumerate(groups.values(), start=1):
-        matrices = [matrix(group[family]) for family in FAMILIES if family in group]
-        suffix = f"_{number}" if len(groups) > 1 else ""
-        figures[f"gap_matrix{suffix}"] = gap_matrix(matrices)
-        if whole := [one for one in matrices if _measured(one)]:
-            figures[f"effects{suffix}"] = effects(whole)
-    return figures
+    return drawn | ({"effects": effects([found])} if measured(found) else {})
 
 
 def matrix(runs: Sequence[Result]) -> Matrix:
@@ -98,7 +79,7 @@ def gap_matrix(matrices: Sequence[Matrix]) -> Figure:
     axes = fig.subplots(1, len(matrices), sharey=True, squeeze=False)[0]
     for ax, one in zip(axes, matrices, strict=True):
         _heat(ax, one, rows)
-    axes[0].set_yticks(range(len(rows)), [trained_figures.title(name) for name in rows])
+    axes[0].set_yticks(range(len(rows)), [title(name) for name in rows])
     fig.suptitle("Excess (mean, ± half the 95% interval over seeds)", fontsize=10)
     fig.supxlabel("short convolution", fontsize=9)
     return fig
@@ -136,16 +117,17 @@ def _convolved(name: str) -> int:
     return int("conv" in name.split("+"))
 
 
-def _measured(one: Matrix) -> list[str]:
+def measured(one: Matrix) -> list[str]:
+    """The contrasts that the cells allow, in the order of WORDS."""
     found = contrasts.effects(one.cells)
     return [metric for metric in contrasts.WORDS if metric in found]
 
 
 def effects(matrices: Sequence[Matrix]) -> Figure:
     """How much every ingredient lowers the excess: dots are seeds, bars 95% intervals."""
-    names = [m for m in contrasts.WORDS if any(m in _measured(one) for one in matrices)]
-    fig = canvas(6.8, 1.3 + (0.25 + 0.17 * len(matrices)) * len(names))
-    ax = fig.subplots()
+    names = [m for m in contrasts.WORDS if any(m in measured(one) for one in matrices)]
+    height = 1.3 + (0.25 + 0.17 * len(matrices)) * len(names)
+    fig, (ax,) = panels.row(6.8, height, grid="x")
     for shift, one in enumerate(matrices):
         found = contrasts.effects(one.cells)
         for place, metric in enumerate(names):
@@ -153,21 +135,20 @@ def effects(matrices: Sequence[Matrix]) -> Figure:
                 y = place + 0.22 * (shift - (len(matrices) - 1) / 2)
                 _bar(ax, found[metric], y, COLOURS[shift])
         ax.plot([], [], "o-", color=COLOURS[shift], label=FAMILIES[one.family])
-    ax.axvline(0, color="0.3", lw=1)
+    ax.axvline(0, color=DARK, lw=1)
     ax.set_yticks(range(len(names)), [contrasts.WORDS[name] for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.grid(alpha=0.25, axis="x")
     ax.set_xlabel(f"excess taken away after {matrices[0].last} observations (right: it helps)")
     if len(matrices) > 1:
-        fig.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+        panels.legend(fig, columns=3)
     else:
         ax.set_title(FAMILIES[matrices[0].family], fontsize=10)
     return fig
 
 
 def _bar(ax: Any, values: Sequence[float], y: float, colour: str) -> None:
-    mean, low, high, _ = estimate(list(values))
+    """Seeds as dots, their mean as a stroke, the 95% interval as a bar."""
     ax.plot(values, [y] * len(values), "o", color=colour, ms=3, alpha=0.5)
-    ax.plot([mean], [y], "|", color=colour, ms=11, mew=2)
-    if low is not None and high is not None:
-        ax.plot([low, high], [y, y], color=colour, lw=2)
+    seeds = np.array(values)[:, None]
+    panels.points(ax, [y], seeds, along="x", color=colour, marker="|", markersize=11,
+                  markeredgewidth=2, elinewidth=2)  # fmt: skip

@@ -112,5 +112,5 @@ def parts_at_an_edge(parts: Mapping[str, Mapping[str, Any]], rates: Sequence[flo
 
 
 def of_part(name: str, own: Mapping[str, Any]) -> dict[str, Any]:
-    """Arrays of one part of an experiment as "<part>.<array>"; see `trained_figures.part`."""
+    """Arrays of one part of an experiment as "<part>.<array>"; see `figures.part`."""
     return {f"{name}.{key}": value for key, value in own.items()}

@@ -212,5 +212,5 @@ EXPERIMENT = Experiment(
     config=Diversity,
     run=run,
     claims=distances.CLAIMS,
-    figures=figures.all_figures,
+    figures=figures.figures,
 )

@@ -8,21 +8,20 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
-from feedrun.maths import stats
-from feedrun.papers.ssm_icl.arms import figures
 from feedrun.papers.ssm_icl.diversity import distances
 from feedrun.papers.ssm_icl.diversity.distances import Distances
-from feedrun.plotting import BLUE, ORANGE, canvas
+from feedrun.papers.ssm_icl.style import title
+from feedrun.plotting import panels
+from feedrun.plotting.style import BLUE, DARK, GREY, ORANGE
 
 TITLES = {"library": "on the tasks of training", "new": "on new tasks"}
 ORACLE_LOOKS = {
     "mixture": ("to the mixture of K filters", BLUE),
     "prior": ("to the full prior's", ORANGE),
 }
-GREY = "0.45"
 
 
-def all_figures(result: Result) -> dict[str, Any]:
+def figures(result: Result) -> dict[str, Any]:
     """All figures of icl_diversity by file stem."""
     arrays = result.arrays
     return {
@@ -36,35 +35,29 @@ def distance_by_tasks(arrays: Mapping[str, np.ndarray]) -> Figure:
     """Distance to both oracles against K, a row an arm; band: K at which the nearer one changes."""
     arms, tasks = [str(name) for name in arrays["arms"]], arrays["tasks"]
     found = arrays["found"].mean(axis=-1)  # (A, K, R, 4)
-    fig = canvas(8.4, 1.1 + 2.7 * len(arms))
-    grid = fig.subplots(len(arms), 2, sharex=True, sharey=True, squeeze=False)
+    size = 8.4, 1.1 + 2.7 * len(arms)
+    fig, grid = panels.table(*size, len(arms), 2, sharex=True, sharey=True)
     for row, arm, own in zip(grid, arms, found, strict=True):
-        for ax, (place, title) in zip(row, TITLES.items(), strict=True):
+        for ax, (place, tested) in zip(row, TITLES.items(), strict=True):
             for oracle, (words, colour) in ORACLE_LOOKS.items():
                 values = own[..., Distances._fields.index(f"{place}_{oracle}")]
-                _band(ax, tasks, values, colour, words)
-            ax.set(xscale="log", yscale="log", title=f"{figures.title(arm)}, {title}")
+                _by_tasks(ax, tasks, values, color=colour, label=words)
+            ax.set(xscale="log", yscale="log", title=f"{title(arm)}, {tested}")
             ax.set_xticks(tasks, [str(k) for k in tasks])
             ax.minorticks_off()
-            ax.grid(alpha=0.25)
-        _band(row[1], tasks, arrays["between"].mean(axis=-1), GREY, "between the two oracles", ":")
+        style = {"color": GREY, "linestyle": ":", "label": "between the two oracles"}
+        _by_tasks(row[1], tasks, arrays["between"].mean(axis=-1), **style)
         _crossing(row[1], tasks, own)
         row[0].set_ylabel("distance (mean squared)")
     for ax in grid[-1]:
         ax.set_xlabel("systems in training, K")
-    handles, labels = grid[0][1].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    panels.legend(fig, columns=4)
     return fig
 
 
-def _band(ax: Any, x: Any, values: np.ndarray, colour: Any, label: str, style: str = "-") -> None:
-    """Mean over repeats (N, R) with its 95% interval; where that reaches 0, down to the least."""
-    mean = values.mean(axis=1)
-    ax.plot(x, mean, style, color=colour, marker="o", ms=3, lw=1.6, label=label)
-    if values.shape[1] >= stats.MIN_REPEATS:
-        low, high = np.array([stats.mean_interval(row) for row in values]).T
-        low = np.where(low > 0, low, np.minimum(values.min(axis=1), mean))
-        ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+def _by_tasks(ax: Any, tasks: np.ndarray, values: np.ndarray, **style: Any) -> None:
+    """A line of dots in its 95% interval for values (K, R)."""
+    panels.band(ax, tasks, values.T, positive=True, marker="o", markersize=3, **style)
 
 
 def _crossing(ax: Any, tasks: np.ndarray, own: np.ndarray) -> None:
@@ -80,8 +73,7 @@ def distance_by_context(arrays: Mapping[str, np.ndarray]) -> Figure:
     """On new tasks, excess over the full prior's oracle by context: network and mixture, by K."""
     arms, tasks = [str(name) for name in arrays["arms"]], arrays["tasks"]
     at = Distances._fields.index("new_prior")
-    fig = canvas(1.2 + 4.2 * len(arms), 4.2)
-    axes = fig.subplots(1, len(arms), sharey=True, squeeze=False)[0]
+    fig, axes = panels.row(1.2 + 4.2 * len(arms), 4.2, len(arms), sharey=True)
     seen = np.arange(1, arrays["found"].shape[-1])
     for ax, arm, found in zip(axes, arms, arrays["found"], strict=True):
         for k, own, line, colour in zip(
@@ -90,31 +82,26 @@ def distance_by_context(arrays: Mapping[str, np.ndarray]) -> Figure:
             ax.plot(seen, own[:, at].mean(axis=0)[1:], color=colour, lw=1.7, label=f"K = {k}")
             ax.plot(seen, line.mean(axis=0)[1:], ":", color=colour, lw=1.3)
         ax.set(xscale="log", yscale="log", xlabel="observations seen")
-        figures.plain(ax.xaxis)
-        ax.set_title(figures.title(arm), fontsize=10)
-        ax.grid(alpha=0.25)
+        panels.plain(ax.xaxis)
+        ax.set_title(title(arm), fontsize=10)
     axes[0].set_ylabel("new tasks: excess over the full prior's oracle")
-    axes[0].plot([], [], ":", color="0.3", label="the mixture of K filters itself")
-    handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
+    axes[0].plot([], [], ":", color=DARK, label="the mixture of K filters itself")
+    panels.legend(fig, columns=6)
     return fig
 
 
 def training(arrays: Mapping[str, np.ndarray]) -> Figure:
     """Held-out sequences of the library: excess over its mixture by training step, by K."""
     arms, tasks = [str(name) for name in arrays["arms"]], arrays["tasks"]
-    fig = canvas(1.2 + 4.2 * len(arms), 3.8)
-    axes = fig.subplots(1, len(arms), sharey=True, squeeze=False)[0]
+    fig, axes = panels.row(1.2 + 4.2 * len(arms), 3.8, len(arms), sharey=True)
     for ax, arm, valid in zip(axes, arms, arrays["valid"], strict=True):
         for k, own, colour in zip(tasks, valid, _shades(tasks), strict=True):
             ax.plot(arrays["steps"], own.mean(axis=0), color=colour, lw=1.7, label=f"K = {k}")
         ax.set(xscale="log", yscale="log", xlabel="training steps")
-        figures.plain(ax.xaxis)
-        ax.set_title(figures.title(arm), fontsize=10)
-        ax.grid(alpha=0.25)
+        panels.plain(ax.xaxis)
+        ax.set_title(title(arm), fontsize=10)
     axes[0].set_ylabel("tasks of training: excess over the mixture")
-    handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
+    panels.legend(fig, columns=6)
     return fig
 
 

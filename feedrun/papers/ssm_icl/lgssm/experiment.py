@@ -142,6 +142,6 @@ EXPERIMENT = Experiment(
     config=Lgssm,
     run=run,
     claims=CLAIMS,
-    figures=figures.all_figures,
-    reduce=sweep_figures.by_family,
+    figures=figures.figures,
+    reduce=sweep_figures.sweep_figures,
 )

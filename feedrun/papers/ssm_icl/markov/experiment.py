@@ -224,4 +224,4 @@ def notes(cfg: Markov, studies: Sequence[Studied]) -> dict[str, Any]:
     return {**found, "rate_at_an_edge": edges, "chance": chance}
 
 
-EXPERIMENT = Experiment(config=Markov, run=run, claims=CLAIMS, figures=figures.all_figures)
+EXPERIMENT = Experiment(config=Markov, run=run, claims=CLAIMS, figures=figures.figures)

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
-from feedrun.papers.ssm_icl.arms.figures import band, part, plain
-from feedrun.plotting import canvas
+from feedrun.papers.ssm_icl.arms.figures import band, part
+from feedrun.plotting import panels
+from feedrun.plotting.style import PALE
 
 TITLES = {
     "mc3": "3 symbols, random chains",
@@ -26,7 +27,7 @@ LINES = {
 """References in words; on random chains Bayes is the bigram counts."""
 
 
-def all_figures(result: Result) -> dict[str, Any]:
+def figures(result: Result) -> dict[str, Any]:
     """KL to the truth and to Bayes against symbols seen, and KL to Bayes against steps."""
     parts = [name for name in TITLES if f"{name}.arms" in result.arrays]
     grouped = {name: part(result.arrays, name) for name in parts}
@@ -42,30 +43,17 @@ def _panels(
     grouped: Mapping[str, Mapping[str, np.ndarray]], draw: Any, ylabel: str, length: int | None
 ) -> Figure:
     """A panel a chain, one legend beside them; a grey line where training's contexts end."""
-    fig = canvas(2.9 * len(grouped) + 1.9, 3.5)
-    every = fig.subplots(1, len(grouped), squeeze=False)[0]
+    fig, every = panels.row(2.9 * len(grouped) + 1.9, 3.5, len(grouped))
     for ax, (name, own) in zip(every, grouped.items(), strict=True):
         draw(ax, own)
         ax.set_title(TITLES[name], fontsize=9)
         ax.set(xscale="log", yscale="log")
         ax.tick_params(which="both", labelsize=8)
-        ax.grid(alpha=0.2)
         if length is None:
-            plain(ax.xaxis)
+            panels.plain(ax.xaxis)
         else:
-            ax.axvline(length, color="0.6", lw=0.8)
-    handles = {}
-    for ax in every:
-        handles |= dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
-    lines = [words for words, _ in LINES.values()]
-    names = sorted(handles, key=lambda words: words in lines)
-    fig.legend(
-        [handles[name] for name in names],
-        names,
-        loc="outside right upper",
-        fontsize=8,
-        frameon=False,
-    )
+            ax.axvline(length, color=PALE, lw=0.8)
+    panels.legend(fig, place="beside", last=[words for words, _ in LINES.values()])
     every[0].set_ylabel(ylabel)
     fig.supxlabel("training steps" if length is None else "symbols seen", fontsize=9)
     return fig

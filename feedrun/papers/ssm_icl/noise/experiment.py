@@ -128,4 +128,4 @@ def theory(
     return standing, theory_layer.best_risk(CONTEXT) + standing.excess[:, 0] - step
 
 
-EXPERIMENT = Experiment(config=Noise, run=run, claims=CLAIMS, figures=figures.all_figures)
+EXPERIMENT = Experiment(config=Noise, run=run, claims=CLAIMS, figures=figures.figures)

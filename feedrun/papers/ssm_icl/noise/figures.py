@@ -7,15 +7,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
-from feedrun.papers.ssm_icl.arms.figures import band, look, title
+from feedrun.papers.ssm_icl.arms.figures import band
+from feedrun.papers.ssm_icl.arms.figures import part as part_of
 from feedrun.papers.ssm_icl.arms.training import REFERENCE
 from feedrun.papers.ssm_icl.families.regression import NOISE
 from feedrun.papers.ssm_icl.noise.studies import RHO
 from feedrun.papers.ssm_icl.noise.summary import CONTEXT
-from feedrun.plotting import canvas
+from feedrun.papers.ssm_icl.style import REFERENCES, look, title
+from feedrun.plotting import panels
+from feedrun.plotting.style import GREY
 
 Arrays = Mapping[str, np.ndarray]
-GREY = "0.45"
 PANELS = {
     "coloured": f"$\\rho$ = {RHO:g}, lags given",
     "shifted": f"$\\rho$ = {RHO:g}, lags to be paired",
@@ -28,7 +30,7 @@ NAMES = {
 }
 
 
-def all_figures(result: Result) -> dict[str, Any]:
+def figures(result: Result) -> dict[str, Any]:
     """The figures of icl_noise by file stem; of studies that were left out there is none."""
     arrays, drawn = result.arrays, {}
     names = studies(arrays)
@@ -57,8 +59,7 @@ def studies(arrays: Arrays) -> list[str]:
 
 def part(arrays: Arrays, study: str) -> dict[str, np.ndarray]:
     """The arrays of one study, without its name."""
-    start = f"{study}/"
-    return {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
+    return part_of(arrays, study, separator="/")
 
 
 def name_of(study: str) -> str:
@@ -66,23 +67,9 @@ def name_of(study: str) -> str:
     return NAMES.get(study) or f"drifting weights, $a$ = {study.removeprefix('drifting_')}"
 
 
-def row(columns: int, *, height: float = 4.2, **shared: Any) -> tuple[Figure, Sequence[Any]]:
-    """A figure with so many axes side by side."""
-    fig = canvas(max(5.6, 3.5 * columns), height)
-    axes = list(fig.subplots(1, columns, squeeze=False, **shared)[0])
-    for ax in axes:
-        ax.grid(alpha=0.25)
-    return fig, axes
-
-
-def legend(fig: Figure, axes: Sequence[Any], *, columns: int = 4) -> None:
-    """One legend for all axes, below them."""
-    entries: dict[str, Any] = {}
-    for ax in axes:
-        handles, labels = ax.get_legend_handles_labels()
-        entries = dict(zip(labels, handles, strict=True)) | entries
-    place = {"loc": "outside lower center", "ncols": columns, "frameon": False, "fontsize": 8.5}
-    fig.legend(entries.values(), entries.keys(), **place)
+def row(columns: int, **shared: Any) -> tuple[Figure, list[Any]]:
+    """A figure with so many axes side by side, as wide as they need."""
+    return panels.row(max(5.6, 3.5 * columns), 4.2, columns, **shared)
 
 
 def trained_until(ax: Any, length: Any) -> None:
@@ -99,7 +86,7 @@ def risk_by_context(arrays: Arrays, names: Sequence[str]) -> Figure:
         ax.axhline(NOISE, color="black", lw=0.9, ls=":")
         if name != "placebo":
             ax.axhline((1 - RHO**2) * NOISE, color="black", lw=0.9, ls="-.")
-        ax.plot(n, own["proper"][1:], color=GREY, lw=1.2, ls="--", label="best proper")
+        ax.plot(n, own["proper"][1:], color=GREY, lw=1.2, ls="--", label=REFERENCES["proper"][0])
         lagged = own["line_arx_ridge"] + own["bayes"]
         ax.plot(n, lagged[1:], color=GREY, lw=1.2, ls=":", label="ridge on lags")
         ax.plot(n, own["bayes"][1:], color="black", lw=1.2, label="Bayes")
@@ -117,7 +104,7 @@ def risk_by_context(arrays: Arrays, names: Sequence[str]) -> Figure:
         "longest context of training)",
         fontsize=10,
     )
-    legend(fig, axes)
+    panels.legend(fig)
     return fig
 
 
@@ -137,7 +124,7 @@ def separation(arrays: Arrays) -> Figure:
     axes[0].set_ylabel("risk less that of the selective SSM")
     words = "Above 0 the selective SSM is better: expected at $\\rho$ = 0.9, not on the placebo"
     fig.suptitle(words, fontsize=10)
-    legend(fig, axes)
+    panels.legend(fig)
     return fig
 
 
@@ -148,14 +135,14 @@ def risk_by_rho(own: Arrays, rhos: np.ndarray) -> Figure:
     x = np.asarray(rhos)[order]
     ax.axhline(NOISE, color="black", lw=0.9, ls=":", label="$\\sigma_\\varepsilon^2$")
     ax.plot(x, (1 - x**2) * NOISE, color="black", lw=0.9, ls="-.", label="$\\sigma_u^2$")
-    ax.plot(x, own["by_proper"][order], color=GREY, lw=1.2, ls="--", label="best proper")
-    ax.plot(x, own["by_bayes"][order], color="black", lw=1.2, label="Bayes, $\\rho$ known")
-    ax.plot(x, own["by_unknown"][order], "kx", ms=5, label="Bayes, $\\rho$ unknown")
+    ax.plot(x, own["by_proper"][order], color=GREY, lw=1.2, ls="--", label=REFERENCES["proper"][0])
+    ax.plot(x, own["by_bayes"][order], color="black", lw=1.2, label=REFERENCES["bayes"][0])
+    ax.plot(x, own["by_unknown"][order], "kx", ms=5, label=REFERENCES["unknown"][0])
     for arm, risks in zip(own["arms"], own["by_arms"], strict=True):
         band(ax, x, risks[:, order], str(arm))
     ax.set(xlabel="correlation $\\rho$ of the noise, one step apart", ylim=(0, None))
     ax.set(ylabel=f"risk after {CONTEXT} pairs", xlim=(x[0], x[-1]))
-    legend(fig, axes, columns=3)
+    panels.legend(fig, columns=3)
     return fig
 
 
@@ -165,10 +152,10 @@ def drifting_weights(arrays: Arrays, names: Sequence[str]) -> Figure:
     for ax, name in zip(axes, names, strict=True):
         own = part(arrays, name)
         n = np.arange(2, own["excess"].shape[2])
-        ax.plot(n, own["bayes"][2:], color="black", lw=1.2, label="Kalman filter (Bayes)")
+        ax.plot(n, own["bayes"][2:], color="black", lw=1.2, label=REFERENCES["kalman"][0])
         for key, words, dots in (
-            ("ridge", "static ridge", "--"),
-            ("forget_0.9", "ridge, forgetting 0.9", ":"),
+            ("ridge", REFERENCES["static"][0], "--"),
+            ("forget_0.9", REFERENCES["forget_0.9"][0], ":"),
         ):
             if f"line_{key}" in own and (key != "ridge" or name != "placebo"):
                 line = own[f"line_{key}"] + own["bayes"]
@@ -180,7 +167,7 @@ def drifting_weights(arrays: Arrays, names: Sequence[str]) -> Figure:
         ax.set(title=words, xlabel="pairs in context $n$", xlim=(2, n[-1]), ylim=(0.2, 1.3))
     axes[0].set_ylabel("risk (mean squared error)")
     fig.suptitle("Regression on longer contexts than any of training (vertical line)", fontsize=10)
-    legend(fig, axes)
+    panels.legend(fig)
     return fig
 
 
@@ -194,7 +181,7 @@ def control(own: Arrays) -> Figure:
         axes[0].plot(n, own[f"line_{key}"][1:], color=GREY, lw=1.2, ls=dots, label=words)
     axes[0].set(xlabel="values seen", ylabel="excess risk over ridge (= Bayes)", yscale="log")
     axes[0].set(title=name_of("control"), xlim=(1, n[-1]), ylim=(1e-3, None))
-    legend(fig, axes, columns=2)
+    panels.legend(fig, columns=2)
     return fig
 
 
@@ -202,17 +189,16 @@ def training(arrays: Arrays, names: Sequence[str]) -> Figure:
     """Excess on held-out sequences against training steps, a study a panel."""
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
-    fig = canvas(max(5.6, 3.5 * columns), 0.9 + 2.7 * rows)
-    axes = list(fig.subplots(rows, columns, squeeze=False).ravel())
+    fig, every = panels.table(max(5.6, 3.5 * columns), 0.9 + 2.7 * rows, rows, columns)
+    axes = list(every.flat)
     for ax, name in zip(axes, names, strict=False):
         own = part(arrays, name)
         for arm, valid in zip(own["arms"], own["valid"], strict=True):
             ax.plot(own["steps"], valid.mean(axis=1), lw=1.4, label=title(str(arm)), **look(arm))
         ax.set(xscale="log", yscale="log", title=name_of(name), xlabel="training steps")
-        ax.grid(alpha=0.25)
     for ax in axes[len(names) :]:
         ax.set_axis_off()
     for ax in axes[::columns]:
         ax.set_ylabel("excess risk")
-    legend(fig, axes)
+    panels.legend(fig)
     return fig

@@ -156,6 +156,4 @@ def chains(cfg: Chains, repeats: int, keys, summary, arrays) -> list[Evaluation]
     return [switching]
 
 
-EXPERIMENT = Experiment(
-    config=Checks, run=run, claims=CLAIMS, figures=figures.all_figures, x64=True
-)
+EXPERIMENT = Experiment(config=Checks, run=run, claims=CLAIMS, figures=figures.figures, x64=True)

@@ -9,31 +9,30 @@ from matplotlib.figure import Figure
 from feedrun.experiment import Result
 from feedrun.papers.ssm_icl.families.regression import NOISE
 from feedrun.papers.ssm_icl.oracles.reference import SCALARS
-from feedrun.plotting import BLUE, GREEN, ORANGE, PINK, RED, SKY, canvas
+from feedrun.papers.ssm_icl.style import REFERENCES
+from feedrun.plotting import panels
+from feedrun.plotting.style import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY
 
-GREY = "0.45"
-
-COLOURED = {
-    "bayes": ("Bayes, $\\rho$ known", BLUE, "-"),
-    "unknown": ("Bayes, $\\rho$ unknown", SKY, "-"),
-    "arx_ols": ("least squares on lags", GREEN, "-"),
-    "proper": ("best proper", PINK, "--"),
-    "ridge": ("ridge", ORANGE, "-"),
-    "ols": ("least squares", RED, "-"),
-    "lsa": ("one gradient step", GREY, "-"),
-}
+COLOURED = ("bayes", "unknown", "arx_ols", "proper", "ridge", "ols", "lsa")
 DRIFTING = {
-    "bayes": ("Kalman filter (Bayes)", BLUE, "-"),
-    "ridge": ("static ridge", ORANGE, "-"),
-    "forget_0.9": ("ridge, forgetting 0.9", GREEN, "-"),
-    "forget_0.8": ("ridge, forgetting 0.8", SKY, "-"),
+    "bayes": "kalman",
+    "ridge": "static",
+    "forget_0.9": "forget_0.9",
+    "forget_0.8": "forget_0.8",
 }
-LAGS = {"ar1": GREY, "ar2": PINK, "ar4": ORANGE, "ar8": GREEN}
+"""Arrays of either task, by the references that they show."""
+
+LAGS = {
+    "ar1": (GREY, ":"),
+    "ar2": (PINK, "--"),
+    "ar4": (ORANGE, "-."),
+    "ar8": (GREEN, (0, (5, 1))),
+}
 BANK_COLOURS = (GREY, PINK, SKY, BLUE)
 CHAIN_COLOURS = (BLUE, GREEN, ORANGE, RED)
 
 
-def all_figures(result: Result) -> dict[str, Any]:
+def figures(result: Result) -> dict[str, Any]:
     """All figures of icl_oracles by file stem."""
     arrays = result.arrays
     return {
@@ -46,49 +45,20 @@ def all_figures(result: Result) -> dict[str, Any]:
     }
 
 
-def row(width, height, *, columns: int = 1, **shared: Any):
-    """A figure in inches and its row of axes."""
-    fig = canvas(width, height)
-    axes = fig.subplots(1, columns, squeeze=False, **shared)[0]
-    for ax in axes:
-        ax.grid(alpha=0.25)
-    return fig, axes
-
-
-def band(ax, x, values, label: str | None, colour: str, style: str = "-") -> None:
-    """Mean over repeats (R, T) and its 95% interval."""
-    mean = values.mean(axis=0)
-    half = 2 * values.std(axis=0, ddof=1) / len(values) ** 0.5
-    ax.fill_between(x, mean - half, mean + half, color=colour, alpha=0.2, linewidth=0)
-    ax.plot(x, mean, style, color=colour, linewidth=1.7, label=label)
-
-
-def legend(fig: Figure, axes, *, columns: int) -> None:
-    """One legend for all axes, below them."""
-    entries = {}
-    for ax in axes:
-        entries |= {
-            label: line for line, label in zip(*ax.get_legend_handles_labels(), strict=True)
-        }
-    fig.legend(
-        entries.values(),
-        entries.keys(),
-        loc="outside lower center",
-        ncols=columns,
-        frameon=False,
-        fontsize=9,
-    )
+def band(ax: Any, x: Any, values: np.ndarray, words: str | None, colour: str, dash: Any) -> None:
+    """The mean over repeats (R, N) of a risk or an excess, with its 95% interval."""
+    panels.band(ax, x, values, positive=True, label=words, color=colour, linestyle=dash)
 
 
 def risk_by_context(arrays) -> Figure:
     """CNR: risk over pairs in context at three correlations."""
-    fig, axes = row(10, 4.4, columns=3, sharey=True)
+    fig, axes = panels.row(10, 4.4, 3, sharey=True)
     for ax, rho in zip(axes, (0.0, 0.5, 0.9), strict=True):
-        for name, (label, colour, style) in COLOURED.items():
+        for name in COLOURED:
             values = arrays[f"cnr_{rho:g}_{name}"]
             n = np.arange(values.shape[1])
             shown = n >= (16 if name == "arx_ols" else 8 if name == "ols" else 1)
-            band(ax, n[shown], values[:, shown], label, colour, style)
+            band(ax, n[shown], values[:, shown], *REFERENCES[name])
         ax.axhline(NOISE, color="black", linewidth=0.9, linestyle=":")
         ax.axhline((1 - rho**2) * NOISE, color="black", linewidth=0.9, linestyle="-.")
         ax.set(title=f"$\\rho$ = {rho:g}", xlabel="pairs in context $n$", yscale="log")
@@ -100,50 +70,50 @@ def risk_by_context(arrays) -> Figure:
         "Coloured noise: what lags see, no proper estimator can "
         "(dotted: $\\sigma_\\varepsilon^2$, dash-dotted: $\\sigma_u^2$)"
     )
-    legend(fig, axes[:1], columns=4)
+    panels.legend(fig)
     return fig
 
 
 def drifting_weights(arrays) -> Figure:
     """DR: risk over context at three rates of forgetting."""
-    fig, axes = row(10, 4, columns=3, sharey=True)
+    fig, axes = panels.row(10, 4, 3, sharey=True)
     for ax, a in zip(axes, (1.0, 0.99, 0.95), strict=True):
-        for name, (label, colour, style) in DRIFTING.items():
+        for name, reference in DRIFTING.items():
             values = arrays[f"dr_{a:g}_{name}"]
-            band(ax, np.arange(values.shape[1])[1:], values[:, 1:], label, colour, style)
+            band(ax, np.arange(values.shape[1])[1:], values[:, 1:], *REFERENCES[reference])
         ax.axhline(NOISE, color="black", linewidth=0.9, linestyle=":")
         ax.set(title=f"$a$ = {a:g}", xlabel="pairs in context $n$", xlim=(1, values.shape[1] - 1))
         ax.set(ylim=(0.2, 1.45))
     axes[0].set_ylabel("risk (mean squared error)")
     fig.suptitle("Drifting weights: static ridge gets worse with context (dotted: noise)")
-    legend(fig, axes[:1], columns=4)
+    panels.legend(fig)
     return fig
 
 
 def risk_by_rho(arrays) -> Figure:
     """CNR at n = 40: exact risks over the correlation of the noise."""
-    fig, (ax,) = row(6.4, 4.6)
+    fig, (ax,) = panels.row(6.4, 4.6)
     rhos = arrays["gap_rhos"]
     shown = {"ols": "ols", "ridge": "ridge", "one_step": "lsa", "proper": "proper"}
     for name, style in ({"bayes": "bayes"} | shown).items():
-        label, colour, line = COLOURED[style]
-        ax.plot(rhos, arrays[f"gap_{name}"].mean(axis=1), line, color=colour, label=label)
+        label, colour, line = REFERENCES[style]
+        ax.plot(rhos, arrays[f"gap_{name}"].mean(axis=1), ls=line, color=colour, label=label)
     ax.plot(rhos, (1 - rhos**2) * NOISE, "-.", color="black", linewidth=0.9, label="$\\sigma_u^2$")
     ax.axhline(NOISE, color="black", linewidth=0.9, linestyle=":", label="$\\sigma_\\varepsilon^2$")
     middle = {rho: arrays[f"cnr_{rho:g}_arx_ols"] for rho in (0.0, 0.5, 0.9)}
     points = [risk[:, min(40, risk.shape[1] - 1)].mean() for risk in middle.values()]
-    ax.plot(list(middle), points, "o", color=GREEN, label=COLOURED["arx_ols"][0])
+    ax.plot(list(middle), points, "o", color=GREEN, label=REFERENCES["arx_ols"][0])
     ax.set(xlabel="correlation of the noise $\\rho$", ylabel="risk at $n$ = 40", ylim=(0, 0.45))
     ax.set(xlim=(rhos[0], rhos[-1]))
     designs = arrays["gap_bayes"].shape[1]
     fig.suptitle(f"Least squares does not feel the correlation, Bayes uses it ({designs} designs)")
-    legend(fig, [ax], columns=4)
+    panels.legend(fig)
     return fig
 
 
 def kalman_gain(arrays) -> Figure:
     """Gains over time and their limits; excess risk of using the limit from the start."""
-    fig, (ax, other) = row(10, 4.3, columns=2)
+    fig, (ax, other) = panels.row(10, 4.3, 2)
     gain, steady = arrays["gain_scalar"][..., 0], arrays["steady_scalar"][:, 0]
     t = np.arange(1, gain.shape[1] + 1)
     colours = (BLUE, SKY, GREEN, ORANGE, RED)
@@ -161,21 +131,21 @@ def kalman_gain(arrays) -> Figure:
     other.set(yscale="log", ylim=(1e-8, 2), xlim=(1, 40), xlabel="position $t$")
     other.set_ylabel("excess variance $S_t / S_\\infty - 1$")
     fig.suptitle("The optimal gain settles within a few steps (dotted: steady state)")
-    legend(fig, [ax], columns=4)
+    panels.legend(fig)
     return fig
 
 
 def mixture(arrays) -> Figure:
     """LG4 and LG1: the price of not knowing the task; how many draws of a bank are left."""
-    fig, (ax, left, price) = row(12, 4.6, columns=3)
+    fig, (ax, left, price) = panels.row(12, 4.6, 3)
     for size, colour in zip(arrays["lg4_banks"], _last(BANK_COLOURS, arrays), strict=True):
         values = arrays[f"lg4_excess_{size}"]
         n = np.arange(values.shape[1])
-        band(ax, n[1:], values[:, 1:], f"bank of {size}", colour)
+        band(ax, n[1:], values[:, 1:], f"bank of {size}", colour, "-")
         left.plot(n, arrays[f"lg4_effective_{size}"], color=colour)
-    for name, colour in LAGS.items():
+    for name, (colour, dash) in LAGS.items():
         values = arrays[f"lg4_excess_{name}"]
-        band(ax, n[1:], values[:, 1:], f"AR({name[2:]}) ridge", colour, "--")
+        band(ax, n[1:], values[:, 1:], f"AR({name[2:]}) ridge", colour, dash)
     ax.set(yscale="log", xlabel="past values $n$", title="LG4", xlim=(1, n[-1]))
     ax.set_ylabel("excess over the genie")
     ax.set_yticks([0.05, 0.1, 0.2, 0.3], ["0.05", "0.1", "0.2", "0.3"])
@@ -184,12 +154,12 @@ def mixture(arrays) -> Figure:
     left.set(yscale="log", xlabel="past values $n$", title="LG4: draws that still count")
     left.set(ylabel="effective sample size", xlim=(0, n[-1]))
     cost = arrays["lg1_cost"]
-    band(price, np.arange(1, cost.shape[1]), cost[:, 1:], None, BLUE)
+    band(price, np.arange(1, cost.shape[1]), cost[:, 1:], None, BLUE, "-")
     price.axhline(2, color="black", linewidth=0.9, linestyle=":")
     price.set(xscale="log", xlabel="past values $n$", ylim=(0, 2.1))
     price.set(title="LG1, exact: bound 2 parameters", ylabel="$n\\,E[(m - m_{genie})^2 / S]$")
     fig.suptitle("What not knowing the task costs")
-    legend(fig, [ax], columns=4)
+    panels.legend(fig)
     return fig
 
 
@@ -201,11 +171,11 @@ def _last(colours: Sequence[str], arrays) -> Sequence[str]:
 
 def markov(arrays) -> Figure:
     """MC: KL to the truth of the Bayes and of the unigram predictor, by alphabet."""
-    fig, (ax,) = row(6.4, 4.6)
+    fig, (ax,) = panels.row(6.4, 4.6)
     for symbols, colour in zip(arrays["mc_alphabets"], CHAIN_COLOURS, strict=False):
         bayes, unigram = arrays[f"mc_{symbols}_bayes"], arrays[f"mc_{symbols}_unigram"]
         t = np.arange(bayes.shape[1])
-        band(ax, t[1:], bayes[:, 1:], f"{symbols} symbols", colour)
+        band(ax, t[1:], bayes[:, 1:], f"{symbols} symbols", colour, "-")
         ax.plot(t[1:], unigram.mean(axis=0)[1:], "--", color=colour, linewidth=1.1)
         limit = symbols * (symbols - 1) / 2 / np.maximum(t, 1)
         late = limit < 1.5 * bayes.mean(axis=0)
@@ -217,5 +187,5 @@ def markov(arrays) -> Figure:
         "smoothed unigrams (dashed), limit $V(V-1)/2t$ (dotted)",
         fontsize=11,
     )
-    legend(fig, [ax], columns=4)
+    panels.legend(fig)
     return fig

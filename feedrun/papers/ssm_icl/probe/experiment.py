@@ -158,4 +158,4 @@ def gained(cfg: Probe, key: Any, everyone: list[results.Standing]) -> dict[str, 
     return found
 
 
-EXPERIMENT = Experiment(config=Probe, run=run, claims=CLAIMS, figures=figures.all_figures)
+EXPERIMENT = Experiment(config=Probe, run=run, claims=CLAIMS, figures=figures.figures)

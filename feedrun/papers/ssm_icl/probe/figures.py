@@ -7,8 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from feedrun.experiment import Result
-from feedrun.papers.ssm_icl.arms.figures import band, look, title
-from feedrun.plotting import canvas
+from feedrun.papers.ssm_icl.arms.figures import band
+from feedrun.papers.ssm_icl.style import FAMILIES, look, title
+from feedrun.plotting import panels
+from feedrun.plotting.style import GREY
 
 Arrays = Mapping[str, np.ndarray]
 TARGETS = {
@@ -19,14 +21,14 @@ TARGETS = {
     "decay": "decay $\\kappa$",
 }
 PANELS = {
-    "lg4": ("LG4", TARGETS),
-    "lg1": ("LG1", {"state": "raw state $z_t$", "decay": "decay $a$"}),
-    "switching": ("SM", {"belief": "belief over modes"}),
+    "lg4": (FAMILIES["lg4"], TARGETS),
+    "lg1": (FAMILIES["lg1"], {"state": "raw state $z_t$", "decay": "decay $a$"}),
+    "switching": (FAMILIES["switching"], {"belief": "belief over modes"}),
 }
-GREYS = {"untrained": "0.55", "last": "0.8"}
+GREYS = {"untrained": GREY, "last": "0.8"}
 
 
-def all_figures(result: Result) -> dict[str, Any]:
+def figures(result: Result) -> dict[str, Any]:
     """All figures of icl_probe by file stem."""
     arrays = result.arrays
     return {
@@ -38,17 +40,15 @@ def all_figures(result: Result) -> dict[str, Any]:
 
 def share_of_ceiling(arrays: Arrays) -> Figure:
     """Bars: R^2 of probes over that of the posterior mean, with the controls."""
-    fig = canvas(10, 4.6)
     widths = [len(targets) for _, targets in PANELS.values()]
-    axes = fig.subplots(1, len(PANELS), sharey=True, width_ratios=widths)
+    fig, axes = panels.row(10, 4.6, len(PANELS), grid="y", sharey=True, width_ratios=widths)
     for ax, (family, (name, targets)) in zip(axes, PANELS.items(), strict=True):
         _bars(ax, arrays, family, targets)
         ax.axhline(1, color="black", lw=0.9)
         ax.axhline(0.9, color="black", lw=0.9, ls=":")
         ax.set(title=name, ylim=(min(0.0, ax.get_ylim()[0]), 1.12))
-        ax.grid(alpha=0.25, axis="y")
     axes[0].set_ylabel("$R^2$ of the probe / $R^2$ of the posterior mean")
-    _legend(fig, axes)
+    panels.legend(fig)
     fig.suptitle("What linear probes read, of what the sequence tells (line: all; dotted: 0.9)")
     return fig
 
@@ -61,13 +61,12 @@ def _bars(ax: Any, arrays: Arrays, family: str, targets: Mapping[str, str]) -> N
         ceiling = arrays[f"{family}/bayes/{target}"][0]
 
         def bar(slot, values, *, place=place, ceiling=ceiling, **style):
-            share = values / ceiling
-            spread = share.std(ddof=1) * 2 / len(share) ** 0.5 if len(share) > 1 else 0.0
+            ((mean,), (low,), (high,)) = panels.intervals((values / ceiling)[:, None])
             ax.bar(
                 place + slot * step - 0.4 + step / 2,
-                share.mean(),
+                mean,
                 0.9 * step,
-                yerr=spread,
+                yerr=[[mean - low], [high - mean]],
                 error_kw={"lw": 1},
                 **style,
             )
@@ -104,21 +103,22 @@ def _bars(ax: Any, arrays: Arrays, family: str, targets: Mapping[str, str]) -> N
 
 def by_position(arrays: Arrays) -> Figure:
     """R^2 over observations seen: signal on LG4, raw state on LG4 and LG1, belief on SM."""
-    fig = canvas(10, 6.4)
-    axes = fig.subplots(2, 2).ravel()
-    panels = (
-        ("lg4", "signal", "LG4: noise-free signal $s_t$ before it is seen"),
-        ("lg4", "state", "LG4: raw state $z_t$ (the trap)"),
-        ("lg1", "state", "LG1: raw state $z_t$"),
-        ("switching", "belief", "SM: belief over modes (share of its nats)"),
+    fig, grid = panels.table(10, 6.4, 2, 2)
+    axes, shown = (
+        grid.ravel(),
+        (
+            ("lg4", "signal", "LG4: noise-free signal $s_t$ before it is seen"),
+            ("lg4", "state", "LG4: raw state $z_t$ (the trap)"),
+            ("lg1", "state", "LG1: raw state $z_t$"),
+            ("switching", "belief", "SM: belief over modes (share of its nats)"),
+        ),
     )
-    for ax, (family, target, words) in zip(axes, panels, strict=True):
+    for ax, (family, target, words) in zip(axes, shown, strict=True):
         _lines(ax, arrays, family, target)
         ax.set(title=words, xlabel="observations seen", ylabel="$R^2$ of the probe")
         ax.title.set_fontsize(10)
-        ax.grid(alpha=0.25)
     axes[1].set_ylim(-0.1, 0.5)
-    _legend(fig, axes)
+    panels.legend(fig)
     return fig
 
 
@@ -171,8 +171,7 @@ def _usable(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def gain(arrays: Arrays) -> Figure:
     """Kalman gain and effective gains over time; influence of the past on the last prediction."""
-    fig = canvas(10, 4.4)
-    left, right = fig.subplots(1, 2)
+    fig, (left, right) = panels.row(10, 4.4, 2)
     names = [name.removeprefix("gain/") for name in arrays if name.startswith("gain/")]
     arms = [name for name in names if name not in ("genie", "bayes", "system")]
     n = np.arange(1, arrays["gain/genie"].shape[1] + 1)
@@ -197,25 +196,6 @@ def gain(arrays: Arrays) -> Figure:
         ylabel="$\\partial \\hat y_{T}/\\partial y_{T-k}$",
         title="Influence of the past on the last prediction",
     )
-    for ax in (left, right):
-        ax.grid(alpha=0.25)
     fig.suptitle(f"LG1, at sequences of one system: a = {a:g}, r = {r:g}")
-    _legend(fig, [left])
+    panels.legend(fig)
     return fig
-
-
-def _legend(fig: Figure, axes: Any) -> None:
-    """One legend for all axes, below them."""
-    entries: dict[str, Any] = {}
-    for ax in axes:
-        handles, labels = ax.get_legend_handles_labels()
-        for label, handle in zip(labels, handles, strict=True):
-            entries.setdefault(label, handle)
-    fig.legend(
-        entries.values(),
-        entries.keys(),
-        loc="outside lower center",
-        ncols=4,
-        frameon=False,
-        fontsize=8,
-    )

@@ -207,4 +207,4 @@ def notes(cfg: Shifted, faces: dict[str, Faces]) -> dict[str, Any]:
     return {**found, "rate_at_an_edge": edges, "chance": chance}
 
 
-EXPERIMENT = Experiment(config=Shifted, run=run, claims=CLAIMS, figures=figures.all_figures)
+EXPERIMENT = Experiment(config=Shifted, run=run, claims=CLAIMS, figures=figures.figures)

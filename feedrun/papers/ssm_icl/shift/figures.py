@@ -7,9 +7,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from feedrun.experiment import Result, estimate
-from feedrun.papers.ssm_icl.arms.figures import band, by_step, look, part, title
-from feedrun.plotting import canvas
+from feedrun.experiment import Result
+from feedrun.papers.ssm_icl.arms.figures import band, by_step, part
+from feedrun.papers.ssm_icl.style import look, title
+from feedrun.plotting import panels
+from feedrun.plotting.style import DARK
 
 TITLES = {
     "lg4": "LG4, as trained",
@@ -24,7 +26,7 @@ WIDE = 4
 """Panels in a row."""
 
 
-def all_figures(result: Result) -> dict[str, Any]:
+def figures(result: Result) -> dict[str, Any]:
     """All figures by file stem."""
     there = [name for name in TITLES if f"{name}.arms" in result.arrays]
     grouped = {name: part(result.arrays, name) for name in there}
@@ -40,8 +42,7 @@ def all_figures(result: Result) -> dict[str, Any]:
 def regret_by_shift(grouped: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     """Mean squared distance of every arm to either oracle; a bar: between the oracles."""
     rows = [(name, a) for name, own in grouped.items() for a in range(len(own["arms"]))]
-    fig = canvas(7.4, 1.2 + 0.24 * (len(rows) + len(grouped)))
-    ax = fig.subplots()
+    fig, (ax,) = panels.row(7.4, 1.2 + 0.24 * (len(rows) + len(grouped)), grid="x")
     y, ticks = 0.0, []
     for name, own in grouped.items():
         names, start = own["arms"], y
@@ -59,8 +60,7 @@ def regret_by_shift(grouped: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     ax.set(xscale="log", ylim=(y - 0.9, -0.7))
     ax.set_xlabel("mean squared distance of predictions, over all positions")
     ax.tick_params(axis="y", length=0)
-    ax.grid(alpha=0.25, axis="x")
-    fig.legend(handles=_keys(grouped), loc="outside right upper", fontsize=8, frameon=False)
+    panels.keys(fig, _keys(grouped), place="beside")
     return fig
 
 
@@ -69,28 +69,23 @@ def _pair(ax: Any, y: float, test: np.ndarray, prior: np.ndarray | None, arm: st
     colour = look(arm)["color"]
     kinds = [("white", test)] if prior is not None else [(colour, test)]
     for face, values in [*kinds, *([(colour, prior)] if prior is not None else [])]:
-        mean, low, high, _ = estimate(values.mean(axis=1).tolist())
-        if low is not None and high is not None:
-            ax.plot([low, high], [y, y], color=colour, lw=1.2)
-        ax.plot([mean], [y], "o", mfc=face, mec=colour, ms=6)
+        panels.points(ax, [y], values.mean(axis=1)[:, None], along="x", color=colour,
+                      markerfacecolor=face, markersize=6, linewidth=1.2)  # fmt: skip
 
 
-def _keys(grouped: Mapping[str, Mapping[str, np.ndarray]]) -> list[Line2D]:
-    names = list(dict.fromkeys(str(arm) for own in grouped.values() for arm in own["arms"]))
-    marks = [Line2D([], [], color=look(n)["color"], lw=3, label=title(n)) for n in names]
-    dot = {"marker": "o", "ls": "", "mec": "0.3", "ms": 6}
-    return [
-        *marks,
-        Line2D([], [], mfc="0.3", label="to the training oracle", **dot),
-        Line2D([], [], mfc="white", label="to the test oracle", **dot),
-        Line2D([], [], color="black", lw=2, label="oracles from each other"),
-    ]
+def _keys(grouped: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Line2D]:
+    names = dict.fromkeys(str(arm) for own in grouped.values() for arm in own["arms"])
+    dot = {"marker": "o", "ls": "", "mec": DARK, "ms": 6}
+    return {title(name): Line2D([], [], color=look(name)["color"], lw=3) for name in names} | {
+        "to the training oracle": Line2D([], [], mfc=DARK, **dot),
+        "to the test oracle": Line2D([], [], mfc="white", **dot),
+        "oracles from each other": Line2D([], [], color="black", lw=2),
+    }
 
 
 def regret_by_context(grouped: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     """Regret to the test oracle by position, a panel a shift; black: the training oracle's own."""
-    fig = canvas(11.0, 5.4)
-    every = fig.subplots(-(-len(grouped) // WIDE), WIDE)
+    fig, every = panels.table(11.0, 5.4, -(-len(grouped) // WIDE), WIDE)
     for ax, (name, own) in zip(every.flat, grouped.items(), strict=False):
         context = np.arange(own["excess"].shape[2])
         for arm, excess in zip(own["arms"], own["excess"], strict=True):
@@ -106,14 +101,9 @@ def regret_by_context(grouped: Mapping[str, Mapping[str, np.ndarray]]) -> Figure
         ax.set_title(TITLES[name], fontsize=9)
         ax.set(yscale="log")
         ax.tick_params(which="both", labelsize=8)
-        ax.grid(alpha=0.2)
     for ax in list(every.flat)[len(grouped) :]:
         ax.axis("off")
-    handles = {}
-    for ax in every.flat:
-        lines, labels = ax.get_legend_handles_labels()
-        handles |= dict(zip(labels, lines, strict=True))
-    fig.legend(list(handles.values()), list(handles), loc="lower right", fontsize=8, frameon=False)
+    panels.legend(fig, place="beside", last=["training oracle"])
     fig.supxlabel("observations seen", fontsize=9)
     fig.supylabel("regret to the test oracle (mean squared distance)", fontsize=9)
     return fig

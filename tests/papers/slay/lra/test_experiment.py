@@ -15,7 +15,7 @@ from feedrun import train
 from feedrun.experiment import judge, silent_journal
 from feedrun.models import classifier as models
 from feedrun.papers.slay.lra import config as lra_config
-from feedrun.papers.slay.lra import cost, mixing, training
+from feedrun.papers.slay.lra import cost, mixing, sweep_figures, training
 from feedrun.papers.slay.lra import experiment as lra
 from feedrun.papers.slay.lra import figures as lra_figures
 from feedrun.papers.slay.lra.claims import CLAIMS, PAIRS
@@ -317,14 +317,14 @@ def test_differences_are_those_of_the_same_seed(result):
 
 
 def test_softmax_has_a_figure_of_its_attention(result):
-    figures = lra_figures.one_run(result)
+    figures = lra_figures.figures(result)
     assert set(figures) == {"accuracy", "curves", "cost", "budget", "attention"}
 
 
 def test_a_sweep_s_figures_need_two_tasks(result):
     other = result._replace(arrays=result.arrays | {"task": np.array("image")})
-    assert lra_figures.by_task([(None, result)]) == {}
-    figures = lra_figures.by_task([(None, result), (None, other)])
+    assert sweep_figures.sweep_figures([(None, result)]) == {}
+    figures = sweep_figures.sweep_figures([(None, result), (None, other)])
     assert set(figures) == {"lra_accuracy", "lra_cost", "lra_paired"}
     for figure in figures.values():
         figure.canvas.draw()
@@ -338,4 +338,4 @@ def test_a_run_of_one_attention_has_the_plain_names_that_the_table_shows():
     assert set(named["table"]["show"]) - {"features"} <= set(found.summary)
     assert found.summary["accuracy"] == found.summary["ssd/accuracy"]
     assert found.summary["state"] == mixing.remembered(cfg, "ssd")[1]
-    assert set(lra_figures.one_run(found)) == {"accuracy", "curves", "cost", "budget"}
+    assert set(lra_figures.figures(found)) == {"accuracy", "curves", "cost", "budget"}

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from feedrun.experiment import Result, judge, silent_journal
-from feedrun.papers.ssm_icl.ablation import contrasts
+from feedrun.papers.ssm_icl.ablation import contrasts, sweep_figures
 from feedrun.papers.ssm_icl.ablation import figures as ablation_figures
 from feedrun.papers.ssm_icl.ablation.experiment import EXPERIMENT, Ablation
 from tests.configs import config, own
@@ -109,7 +109,7 @@ def test_a_sweep_is_drawn_as_one_matrix_with_a_panel_a_family():
         for family in ("lg4", "coloured_shift")
         for name, values in cells.items()
     ]
-    figures = ablation_figures.by_family(results)
+    figures = sweep_figures.sweep_figures(results)
     assert set(figures) == {"gap_matrix", "effects"}
     assert len(figures["gap_matrix"].axes) == 2
     texts = [text.get_text() for text in figures["gap_matrix"].axes[0].texts]

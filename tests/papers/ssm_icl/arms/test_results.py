@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from feedrun.experiment import judge, silent_journal
-from feedrun.papers.ssm_icl import families
+from feedrun.papers.ssm_icl import families, style
 from feedrun.papers.ssm_icl.arms import evaluation, figures, results, training
 from feedrun.papers.ssm_icl.families import catalogue
 
@@ -74,7 +74,7 @@ def test_figures_show_every_arm_and_line(exam, everyone):
 
 
 def test_a_line_is_dashed_without_a_short_convolution():
-    with_conv, without = (figures.look(name) for name in ("ssd+conv", "ssd"))
+    with_conv, without = (style.look(name) for name in ("ssd+conv", "ssd"))
     assert with_conv["color"] == without["color"] and with_conv["linestyle"] == "-"
     assert without["linestyle"] == "--"
-    assert figures.title("softmax+conv+rope") == "softmax + conv + RoPE"
+    assert style.title("softmax+conv+rope") == "softmax + conv + RoPE"

@@ -133,9 +133,9 @@ def test_a_sweep_draws_every_arm_in_the_panel_of_its_family():
         for name in ("gru", "ssd+conv")
         for family in ("lg4", "lg1")
     ]
-    (figure,) = sweep_figures.by_family(runs).values()
+    (figure,) = sweep_figures.sweep_figures(runs).values()
     assert [axes.get_title() for axes in figure.axes] == ["LG4", "LG1"]
-    assert sweep_figures.by_family(runs[:2]) == {}
+    assert sweep_figures.sweep_figures(runs[:2]) == {}
 
 
 @pytest.mark.slow

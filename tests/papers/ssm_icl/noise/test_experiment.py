@@ -200,7 +200,7 @@ def test_figures_of_what_was_left_out_are_left_out():
     exam = one.exam._replace(references={**one.exam.references, **lines})
     one = one._replace(exam=exam)
     arrays = summary.arrays([one], rhos=(0.0,), every=2) | {"length": np.array(12)}
-    figures = noise_figures.all_figures(Result({}, arrays))
+    figures = noise_figures.figures(Result({}, arrays))
     assert set(figures) == {"control", "training"}
     for figure in figures.values():
         figure.canvas.draw()

@@ -14,8 +14,6 @@ from feedrun.papers.ssm_icl.families import regression_oracles as exact
 from feedrun.papers.ssm_icl.families.regression import NOISE
 from feedrun.papers.ssm_icl.oracles import exact as checks_exact
 
-pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
-
 D, T, B = regression.REGRESSORS, 9, 4
 rng = np.random.default_rng(0)
 

@@ -17,8 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from feedrun.experiment import Config, Estimate, Experiment, Journal, Result
-from feedrun.maths import sphere
-from feedrun.maths.proportions import clopper_pearson
+from feedrun.maths import sphere, stats
 from feedrun.papers.mean_field import equiangular, theory
 from feedrun.papers.mean_field.clustering import cone, figures, flow, structure
 from feedrun.papers.mean_field.clustering.claims import CLAIMS
@@ -224,7 +223,9 @@ def fractions(swarms: flow.Swarm, labels: list[str]) -> dict[str, Estimate | lis
     summary = {}
     for label, times in zip(labels, np.asarray(swarms.collapsed_at), strict=True):
         done, starts = int(np.isfinite(times).sum()), len(times)
-        summary[f"collapsed_{label}"] = Estimate(done / starts, *clopper_pearson(done, starts))
+        summary[f"collapsed_{label}"] = Estimate(
+            done / starts, *stats.proportion_interval(done, starts)
+        )
         if done == starts:
             summary[f"collapse_time_{label}"] = times.tolist()
     return summary

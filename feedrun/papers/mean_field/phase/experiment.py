@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from feedrun.experiment import Config, Estimate, Experiment, Journal, Result, batch
-from feedrun.maths.proportions import clopper_pearson
+from feedrun.maths import stats
 from feedrun.papers.mean_field.phase import figures, flow, measures, schemes, starts, sweep_figures
 from feedrun.papers.mean_field.phase import model as models
 from feedrun.papers.mean_field.phase.claims import CLAIMS
@@ -147,7 +147,7 @@ def crossing_summary(cfg: Phase, theory: Theory, crossed: np.ndarray) -> dict[st
     done, starts = int(np.isfinite(crossed).sum()), len(crossed)
     summary: dict[str, Any] = {
         "predicted_depth": depth(cfg, theory.crossing),
-        "collapsed": Estimate(done / starts, *clopper_pearson(done, starts)),
+        "collapsed": Estimate(done / starts, *stats.proportion_interval(done, starts)),
         "crossing_width": measures.width(crossed),
     }
     if middle := measures.median(crossed):

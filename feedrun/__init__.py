@@ -2,7 +2,7 @@
 
 In Python: `feedrun.load`, `feedrun.frame`, `feedrun.curves` and `feedrun.run`, see
 `feedrun.notebook`. Importing feedrun alone imports none of what they need; it keeps a jax that has
-not started yet from a fusion that sums wrongly and lets it compile quickly, see `process`.
+not started yet from a fusion that sums wrongly and lets it compile quickly, see `runtime.setup`.
 """
 
 from typing import TYPE_CHECKING, Any

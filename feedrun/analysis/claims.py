@@ -5,7 +5,7 @@ What each run counts with follows from what its experiment returned, as in `expe
 - A plain number is exact, in every run. So the claim is about each run, and no statistics are
   needed: it holds where it holds in all of them, fails where it fails in all of them, and is
   undecided where they disagree. The interval is the range of the numbers.
-- One number a repeat, or an estimate: these scatter. The run is the unit (`grouping.over_runs`):
+- One number a repeat, or an estimate: these scatter. The run is the unit (`groups.over_runs`):
   the interval is that of the mean over runs, 3 at least, whatever each of them says alone.
 
 An experiment that measures something random once a run returns a list of one: undecided alone,

@@ -109,7 +109,7 @@ class LocalLauncher(_Launcher):
         self.timeout = timeout
 
     def execute(self) -> Execute:
-        """See `pool.run`."""
+        """See `local.run`."""
         return functools.partial(local.run, workers=self.workers, timeout=self.timeout)
 
 
@@ -117,7 +117,7 @@ class InlineLauncher(_Launcher):
     """This process, one run after the other."""
 
     def execute(self) -> Execute:
-        """See `jobs.inline`."""
+        """See `launch.inline`."""
         return jobs.inline
 
 

@@ -55,7 +55,7 @@ def workspace(records: Sequence[Record], text: str, *, entity: str, project: str
 
 
 def wandb_groups(records: Sequence[Record]) -> list[str]:
-    """The W&B groups that the runs were put into (see `sinks`)."""
+    """The W&B groups that the runs were put into (see `runner.wandb`)."""
     names = (record.run.get("sweep") or record.run["experiment"] for record in records)
     return list(dict.fromkeys(map(str, names)))
 
@@ -68,7 +68,7 @@ def claimed(records: Sequence[Record]) -> list[str]:
 def curve_groups(records: Sequence[Record]) -> Iterator[tuple[str, str, list[str]]]:
     """(title, x axis, metrics) of each group of curves: those that share all but their last part.
 
-    The names are read from one record of each experiment, the axes are those that `sinks` logs.
+    The names are read from one record of each experiment, the axes are those of `runner.wandb`.
     """
     found: dict[tuple[str, str], dict[str, None]] = {}
     firsts = {record.run["experiment"]: record for record in reversed(records)}

@@ -8,10 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from feedrun.experiment import Estimate, Judgement, Result, verdict_row
+from feedrun.experiment import Estimate, Judgement, Result, judge, verdict_row
 from feedrun.records import store
 from feedrun.runner import journal as journals
 from feedrun.runner.config import Request
+
+
+def judged(request: Request, result: Result) -> list[Judgement]:
+    """The verdict of each claim. Raises ValueError where the summary holds what is not finite."""
+    for name, value in result.summary.items():
+        stored(name, value)
+    return [judge(claim, result.summary) for claim in request.experiment.claims]
 
 
 def conclude(

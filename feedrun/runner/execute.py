@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from feedrun.errors import first_line
-from feedrun.experiment import Journal, Result, judge
+from feedrun.experiment import Journal, Result
 from feedrun.records import store
 from feedrun.runner import journal as journals
 from feedrun.runner import opening
-from feedrun.runner.conclude import conclude
+from feedrun.runner.conclude import conclude, judged
 from feedrun.runner.config import Request
 from feedrun.runner.opening import Say, Show
 from feedrun.runner.wandb import Sink
@@ -67,8 +67,7 @@ def execute(
             start(json.dumps(missing).encode())
             results = _results(asked, [disk.journal() for disk in disks])
             for request, disk, result in zip(asked, disks, results, strict=True):
-                judgements = [judge(claim, result.summary) for claim in request.experiment.claims]
-                conclude(request, result, judgements, disk)
+                conclude(request, result, judged(request, result), disk)
     return [
         Outcome(record or store.load(request.folder), existed=record is not None)
         for request, record in zip(requests, there, strict=True)

@@ -55,7 +55,7 @@ class DiskJournal:
     """What is open while a run lasts: the row file, the clock and the checkpoint clock.
 
     (The one object with memory in feedrun: it stands for the outside world. Parts of a run in
-    threads, see `threads`, take turns with it.)
+    threads, see `train.threads`, take turns with it.)
     """
 
     def __init__(

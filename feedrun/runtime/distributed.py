@@ -1,6 +1,6 @@
 """Several processes that compute one run together, on one host or on many.
 
-Here they meet and part; `broadcast` is what they say to each other in between. Importing this
+Here they meet and part; `collectives` is what they say to each other in between. Importing this
 module imports nothing but the standard library.
 
 A process that fails says why and ends. The others cannot go on without it: where collectives

@@ -70,7 +70,7 @@ def setup(
     cache: keep compiled programs in `cache_folder() / "jax"`. devices: host CPU devices, "auto"
     is one a usable core. malloc: large buffers in huge pages, see `restart`. precision: of
     matmuls on accelerators, "default" leaves it to jax; host CPUs multiply float32 in full anyway.
-    distributed: where the processes of one run meet, see `hosts.join`, which may raise.
+    distributed: where the processes of one run meet, see `distributed.join`, which may raise.
     The entry "refused" says for each choice that could not be made why. Once jax has been imported
     cache and precision can still be set; once it has computed, devices cannot.
     """

@@ -71,7 +71,7 @@ def fit(
     Repeats spread over devices, the largest number that divides R. Where that is one, and without
     repeats, the batch is split: over all accelerators by default, never over the CPU devices of
     one process unless `devices` lists them (no gain was seen). Among several processes (see
-    `hosts`) all take part, with as many devices each.
+    `runtime.distributed`) all take part, with as many devices each.
 
     The program compiled depends on the objects `loss`, `stream.plan`, `stream.batch`,
     `optimizer.update` and on sizes: calls that share these compile once.

@@ -116,7 +116,7 @@ def iqm(values: np.ndarray) -> float:
     """
     from scipy.stats import trim_mean
 
-    return float(trim_mean(np.asarray(values, float), 0.25, axis=None))
+    return float(trim_mean(np.asarray(values, float).ravel(), 0.25))
 
 
 def stratified_iqm_interval(

@@ -112,6 +112,7 @@ def layout(
         each = _shares(groups, [repeats])
         if each * len(groups) > 1:
             return Layout(_mesh(groups, each), batching, "repeats")
+    # Devices of one CPU share its cores: splitting a batch over them gained nothing.
     if devices is None and on_cpu and len(groups) == 1:
         return Layout(None, batching, "batch")
     sizes = _batch_sizes(key, stream)

@@ -30,6 +30,7 @@ class Box:
         self.saved = step, state
         if step == self.killed_at:
             raise KeyboardInterrupt
+        return True
 
 
 def run(box):

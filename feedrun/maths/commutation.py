@@ -16,12 +16,6 @@ def relative_commutator(K: Float[Array, "P P"], lam: Float[Array, "P"]) -> Scala
     return jnp.sqrt(commutator / (K**2 * lam[None] ** 2).sum())
 
 
-def normalised_commutator(K: Float[Array, "P P"], lam: Float[Array, "P"]) -> Scalar:
-    """||A B - B A|| / (||A|| ||B||): 0 if they commute, but only sqrt(2 / P) at random."""
-    commutator = (K**2 * (lam[:, None] - lam[None]) ** 2).sum()
-    return jnp.sqrt(commutator / ((K**2).sum() * (lam**2).sum()))
-
-
 def diagonal_energy(K: Float[Array, "P P"]) -> Scalar:
     """The share of ||A||^2 on the diagonal of K: 1 if the matrices commute."""
     return (jnp.diagonal(K) ** 2).sum() / (K**2).sum()
@@ -39,11 +33,6 @@ def mean_coherence(K: Float[Array, "P P"]) -> Scalar:
     R = jnp.abs(coherence(K))
     alive = (jnp.diagonal(K) != 0).sum(dtype=K.dtype)
     return (R.sum() - jnp.trace(R)) / (alive * (alive - 1))
-
-
-def random_diagonal_energy(participation: Scalar, *, size: int) -> Scalar:
-    """Its expectation for a random basis, (PR + 2) / (P + 2), A of participation ratio PR."""
-    return (participation + 2) / (size + 2)
 
 
 def random_coherence(participation: Scalar) -> Scalar:

@@ -60,12 +60,3 @@ def optimal_bend(square: Scalar, dimension: int) -> Float[Array, ""]:
     v, d = jnp.asarray(square), dimension
     rho = (jnp.sqrt((2 * v + d) ** 2 + 8 * d * v) - 2 * v - d) / (4 * v)
     return (1 - 1 / rho) / 8
-
-
-def relative_variance(square: Scalar, A: Scalar, dimension: int) -> Float[Array, ""]:
-    """Variance of f(u) f(v) over its squared mean e^{2 u . v}, at |u + v|^2 = square.
-
-    (1 - 4A)^D (1 - 8A)^{-D/2} exp(|u + v|^2 / (1 - 8A)) - 1; for A = 0, e^{|u + v|^2} - 1.
-    """
-    narrow, wide = 1 - 4 * jnp.asarray(A), 1 - 8 * jnp.asarray(A)
-    return jnp.expm1(dimension * (jnp.log(narrow) - jnp.log(wide) / 2) + square / wide)

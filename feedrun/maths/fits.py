@@ -1,11 +1,13 @@
-"""Straight lines and parabolas in log-log coordinates, by ordinary least squares.
+"""Straight lines, and parabolas in log-log coordinates, by ordinary least squares.
 
-Points where either coordinate is not positive carry no weight; nothing takes logs of |x|.
+In `power_law` and `log_parabola` points where either coordinate is not positive carry no weight;
+nothing takes logs of |x|.
 """
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 Scalar = Float[Array, ""]
@@ -55,6 +57,22 @@ def decades(x: Float[Array, "K"]) -> Scalar:
     """How many powers of ten the positive entries of x span."""
     low = jnp.where(x > 0, x, jnp.inf).min()
     return jnp.log10(x.max() / low)
+
+
+def slope(t: Float[Array, "N"], y: Float[Array, "N"], keep=None) -> Float[Array, ""]:
+    """Least-squares slope of y against t over the points marked `keep` (all where None)."""
+    keep = jnp.ones_like(t) if keep is None else keep.astype(t.dtype)
+    y = jnp.where(keep > 0, y, 0)
+    centred = keep * (t - jnp.sum(keep * t) / jnp.sum(keep))
+    return jnp.sum(centred * y) / jnp.sum(centred * t)
+
+
+def log_slope(x: Float[np.ndarray, "N"], y: Float[np.ndarray, "N *K"]):
+    """Exponent of the power law through positive points, a number for each column of y.
+
+    On the host, by numpy's least squares; any logarithm gives the same.
+    """
+    return np.polyfit(np.log(x), np.log(y), 1)[0]
 
 
 def _log_means(x, y):

@@ -49,18 +49,18 @@ def sums_over_keys(
     `kernel.scores` hold in a chunk and between it and the `window` chunks before it (if not causal,
     those after it too). Gradients reach q, k, v and the arrays of the kernel.
     """
+
+    def bound(function):
+        """A function as a pytree of the arrays bound to it: itself where it is one."""
+        return Partial(function) if jax.tree.leaves(function) == [function] else function
+
     window = window if kernel.scores else 0
-    return _sums(causal, window, Kernel(*map(_bound, kernel)), q, k, v)
+    return _sums(causal, window, Kernel(*map(bound, kernel)), q, k, v)
 
 
 def read(kernel, q, sums):
     """What the sums over keys give a chunk of queries, (c, E)."""
     return fused(kernel.phi_q(q)) @ sums.T
-
-
-def _read_back(kernel, q, g):
-    """Its cotangent in the sums, (E, M)."""
-    return g.T @ fused(kernel.phi_q(q))
 
 
 def write(kernel, k, v):
@@ -81,60 +81,88 @@ def gram(phi_q: Features, phi_k: Features) -> Float[Array, "T S"]:
 
 def fused(phi: Features) -> Float[Array, "T M"]:
     """Features multiplied out, the first factor's index running fastest."""
-    return reduce(_outer, _factors(phi)[::-1])
+
+    def products(a, b):
+        return (a[:, :, None] * b[:, None, :]).reshape(len(a), -1)
+
+    return reduce(products, _factors(phi)[::-1])
+
+
+def _factors(phi):
+    return phi if isinstance(phi, tuple) else (phi,)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _sums(causal: bool, window: int, kernel: Kernel, q, k, v):
-    if not causal and kernel.scores is None:
-        total = _total(partial(write, kernel), k, v)
-        return jax.lax.map(lambda q: read(kernel, q, total), q)
-
     near, numbers = _near(causal, window, k, v), jnp.arange(len(v))
-    if not causal:
-        total = _total(partial(write, kernel), k, v)
-        return jax.lax.map(lambda x: _out(False, kernel, total, x[1], *near(x[0])), (numbers, q))
+    if causal:
 
-    def chunk(sums, x):
-        n, q = x
-        kv = near(n)
-        return sums + write(kernel, *_first(kv)), _out(True, kernel, sums, q, *kv)
+        def chunk(past, x):
+            n, q = x
+            keys = near(n)
+            # What leaves the chunks near by is from then on in the sums.
+            return past + write(kernel, *_first(keys)), _out(True, kernel, past, q, *keys)
 
-    return jax.lax.scan(chunk, _nothing(kernel, k, v), (numbers, q))[1]
+        return jax.lax.scan(chunk, _nothing(kernel, k, v), (numbers, q))[1]
+
+    total = _total(partial(write, kernel), k, v)
+    if kernel.scores is None:
+        return jax.lax.map(lambda q: read(kernel, q, total), q)
+    return jax.lax.map(lambda x: _out(False, kernel, total, x[1], *near(x[0])), (numbers, q))
 
 
 def _forward(causal, window, kernel, q, k, v):
+    # Inputs are all that is kept: features and sums of every chunk would take M / D times as much.
     return _sums(causal, window, kernel, q, k, v), (kernel, q, k, v)
 
 
 def _backward(causal, window, saved, g):
-    """Cotangents by two scans: reads with the sums before, writes with what later chunks read."""
+    """Cotangents of (kernel, q, k, v) from those of the outputs, g (N, c, E), by two scans.
+
+    The first goes through the queries with the sums that each chunk has read: it gives dq and what
+    reaches keys near by. The second goes back through the keys with the cotangent of the sums,
+    which is g^T phi(q) over the chunks that read them later: it gives what reaches keys far away.
+    """
     kernel, q, k, v = saved
-    paired = causal or kernel.scores is not None  # else there may be more chunks of keys
+    # Without scores and past nothing is near by, and there may be more chunks of keys than of q.
+    paired = causal or kernel.scores is not None
     near = _near(causal, window, k, v) if paired else lambda n: ()
-    empty, still = _nothing(kernel, k, v), jax.tree.map(jnp.zeros_like, kernel)
+    no_grads = jax.tree.map(jnp.zeros_like, kernel)
 
-    def reads(carry, x):
-        (sums, grads), (n, q, g) = carry, x
-        xs = q, *near(n)
-        more, *dxs = jax.vjp(lambda kernel, *xs: _out(causal, kernel, sums, *xs), kernel, *xs)[1](g)
-        sums = sums + write(kernel, *_first(xs[1:])) if causal else sums
-        return (sums, _plus(grads, more)), tuple(dxs)
+    def read_back(q, g):
+        """The cotangent (E, M) of the sums that a chunk of queries reads."""
+        return g.T @ fused(kernel.phi_q(q))
 
-    def writes(carry, x):
-        (later, grads), (kv, read_by) = carry, x
-        more, *dkv = jax.vjp(write, kernel, *kv)[1](later)
-        later = later + _read_back(kernel, *read_by) if causal else later
-        return (later, _plus(grads, more)), tuple(dkv)
+    if causal:
+        past = later = _nothing(kernel, k, v)
+        moved = _padded((0, window), q, fill=1), _padded((0, window), g, fill=0)
+        # Chunk n + window beside chunk n: the sums that it read end with chunk n - 1.
+        readers = jax.tree.map(lambda x: x[window:], moved)
+    else:
+        past, later = _total(partial(write, kernel), k, v), _total(read_back, q, g)
+        readers = ()
 
-    before = empty if causal else _total(partial(write, kernel), k, v)
-    after = empty if causal else _total(partial(_read_back, kernel), q, g)
+    def by_queries(carry, x):
+        (past, grads), (n, q, g) = carry, x
+        keys = near(n)
+        back = jax.vjp(lambda kernel, *x: _out(causal, kernel, past, *x), kernel, q, *keys)[1]
+        dkernel, dq, *dkeys = back(g)
+        past = past + write(kernel, *_first(keys)) if causal else past
+        return (past, _plus(grads, dkernel)), (dq, *dkeys)
+
+    def by_keys(carry, x):
+        (later, grads), (keys, reader) = carry, x
+        dkernel, *dkeys = jax.vjp(write, kernel, *keys)[1](later)
+        later = later + read_back(*reader) if causal else later
+        return (later, _plus(grads, dkernel)), tuple(dkeys)
+
     numbers = jnp.arange(len(g))
-    (_, by_q), (dq, *by_near) = jax.lax.scan(reads, (before, still), (numbers, q, g))
-    readers = (_moved(window, q, fill=1), _moved(window, g, fill=0)) if causal else ()
-    (_, by_k), far = jax.lax.scan(writes, (after, still), ((k, v), readers), reverse=True)
-    by_near = tuple(jax.tree.map(partial(_by_chunk, window), x) for x in by_near)
-    return _plus(by_q, by_k), dq, *(_plus(by_near, far) if paired else far)
+    (_, grads_q), (dq, *dnear) = jax.lax.scan(by_queries, (past, no_grads), (numbers, q, g))
+    (_, grads_k), dfar = jax.lax.scan(by_keys, (later, no_grads), ((k, v), readers), reverse=True)
+    if paired:
+        dnear = tuple(jax.tree.map(partial(_by_chunk, window), x) for x in dnear)
+        dfar = _plus(dnear, dfar)
+    return _plus(grads_q, grads_k), dq, *dfar
 
 
 _sums.defvjp(_forward, _backward)
@@ -178,11 +206,6 @@ def _by_chunk(window, near):
     return total[window : window + N]
 
 
-def _moved(window, x, *, fill):
-    """Chunks `window` later, filled up."""
-    return jax.tree.map(lambda x: x[window:], _padded((0, window), x, fill=fill))
-
-
 def _padded(ends, x, *, fill):
     """Chunks with others before and after."""
 
@@ -208,20 +231,6 @@ def _nothing(kernel, k, v):
     """Empty sums for chunks of keys and values."""
     shape = jax.eval_shape(write, kernel, *_first((k, v)))
     return jnp.zeros(shape.shape, shape.dtype)
-
-
-def _outer(a, b):
-    """Products of every feature of a with every one of b, (T, M1 M2)."""
-    return (a[:, :, None] * b[:, None, :]).reshape(len(a), -1)
-
-
-def _factors(phi):
-    return phi if isinstance(phi, tuple) else (phi,)
-
-
-def _bound(function):
-    """A function as a pytree of the arrays bound to it: itself where it is one."""
-    return Partial(function) if jax.tree.leaves(function) == [function] else function
 
 
 def _plus(a, b):

@@ -40,9 +40,3 @@ def forward_beliefs(
 
     start = jnp.broadcast_to(initial, (len(likelihood), len(initial)))
     return jax.lax.scan(body, start, likelihood.transpose(1, 0, 2))[1].transpose(1, 0, 2)
-
-
-def dirichlet_entropy(symbols: int, alpha: float) -> Float[Array, ""]:
-    """Mean entropy in nats of a row ~ Dirichlet(alpha 1_V): psi(V alpha + 1) - psi(alpha + 1)."""
-    digamma = jax.scipy.special.digamma
-    return digamma(jnp.asarray(symbols * alpha + 1.0)) - digamma(jnp.asarray(alpha + 1.0))

@@ -99,6 +99,8 @@ def adaptive_step(
     factor = jnp.clip(0.9 * jnp.maximum(error, jnp.finfo(error.dtype).tiny) ** -0.2, 0.2, 5.0)
     reached = accepted & (h < clock.h)
     keep = jax.tree.map(lambda a, b: jnp.where(accepted, a, b), retract(new), clock.y)
+    # The time is set to `until`, not added up to it: rounding could leave a step of 1e-16 over. And
+    # a step that was cut short there says little of the next one, which starts from the longer.
     return Clock(
         t=jnp.where(accepted, jnp.where(reached, until, clock.t + h), clock.t),
         h=jnp.where(reached, jnp.maximum(clock.h, h * factor), h * factor),

@@ -99,6 +99,8 @@ _scan.defvjp(_scan_forward, _scan_backward)
 
 def _batched(one: Callable[..., Any]) -> Callable[..., Any]:
     """`one` with its own rule of batching: in pairs where a cache is what limits."""
+    # A plain vmap carries the states of all sequences through every step, which on a CPU fall out
+    # of the cache. Only the caller's vmap knows that there is a batch: hence a rule for it here.
     mapped = custom_vmap(one)
 
     @mapped.def_vmap

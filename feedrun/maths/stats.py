@@ -1,8 +1,11 @@
-"""Interval estimates over repeats."""
+"""Interval estimates over repeats, and of a probability from counts.
+
+What `scipy.stats` gives is imported where it is called: that alone takes a second, and a page of
+results that has no such interval should not wait for it.
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from scipy.special import bdtr, ndtr, stdtrit
@@ -95,12 +98,25 @@ def _picks(repeats: int, resamples: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, repeats, (resamples, repeats))
 
 
+def proportion_interval(successes: int, trials: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Exact two-sided interval for a probability (Clopper and Pearson, 1934): never too narrow.
+
+    Raises ValueError for more successes than trials.
+    """
+    from scipy.stats import binomtest
+
+    low, high = binomtest(successes, trials).proportion_ci(level, method="exact")
+    return float(low), float(high)
+
+
 def iqm(values: np.ndarray) -> float:
     """Interquartile mean: the mean of what is left without the lowest and highest quarter.
 
     floor(R / 4) values fall on each side, as in rliable (Agarwal et al. 2021, arXiv 2108.13264).
     """
-    return float(_trimmed(np.asarray(values, float).ravel()))
+    from scipy.stats import trim_mean
+
+    return float(trim_mean(np.asarray(values, float).ravel(), 0.25))
 
 
 def stratified_iqm_interval(
@@ -111,17 +127,13 @@ def stratified_iqm_interval(
     Each resample draws as many values of a stratum as it has (rliable's stratified bootstrap:
     there the strata are the tasks). Deterministic for a given seed.
     """
+    from scipy.stats import trim_mean
+
     rng = np.random.default_rng(seed)
     drawn = [
         values[rng.integers(0, len(values), (resamples, len(values)))]
         for values in (np.asarray(stratum, float) for stratum in strata)
     ]
-    means = _trimmed(np.concatenate(drawn, axis=1))
+    means = trim_mean(np.concatenate(drawn, axis=1), 0.25, axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def _trimmed(values: np.ndarray) -> Any:
-    """The mean over the last axis without a quarter at each end."""
-    cut = values.shape[-1] // 4
-    return np.sort(values, axis=-1)[..., cut : values.shape[-1] - cut].mean(axis=-1)

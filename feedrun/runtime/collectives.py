@@ -24,6 +24,7 @@ def share(data: bytes = b"") -> bytes:
         return data
     from jax.experimental.multihost_utils import broadcast_one_to_all as broadcast
 
+    # Arrays of a broadcast have one shape everywhere, so the length goes first.
     size = broadcast(np.frombuffer(len(data).to_bytes(8, "big"), np.uint8))
     length = int.from_bytes(np.asarray(size).tobytes(), "big")
     if length == 0:
@@ -71,6 +72,7 @@ def spread(tree: Any, sharding: Any) -> Any:
 
     leaves, structure = jax.tree.flatten(tree)
     keys = [jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in leaves]
+    # Random keys have no bytes to compare or to send, their words have.
     bits = [
         np.asarray(jax.random.key_data(leaf) if key else leaf)
         for leaf, key in zip(leaves, keys, strict=True)

@@ -107,6 +107,7 @@ def ended(code: int) -> int:
             return code
     sys.stdout.flush()
     sys.stderr.flush()
+    # sys.exit would run jax's exit handler, which waits for the others for SHUTDOWN seconds.
     os._exit(code)
 
 
@@ -181,6 +182,7 @@ def _within(seconds: float, call: Callable[[], Any]) -> bool:
         except Exception as error:
             raised.append(error)
 
+    # A daemon: a call that never returns must not keep the process from ending.
     thread = threading.Thread(target=attempt, daemon=True)
     thread.start()
     thread.join(seconds)

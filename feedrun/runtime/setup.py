@@ -137,6 +137,7 @@ def die_with(parent: int) -> None:
     """Get SIGTERM when the parent process ends, however it ends (Linux)."""
     if sys.platform != "linux":
         return
+    # A parent killed with SIGKILL cannot end its children: the kernel has to do it.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # it ended before we could say so
         raise SystemExit
@@ -202,6 +203,8 @@ def restart() -> None:
     """
     if sys.executable and TUNABLES not in os.environ and _malloc_fault() is None:
         os.environ |= {TUNABLES: HUGE_PAGES, OURS: " ".join(sorted(_ours() | {TUNABLES}))}
+        # In place, not as a child: the process keeps its id, terminal and parent, so that Ctrl-C and
+        # a scheduler's signals reach what computes. TUNABLES is set now: there is no second time.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 

@@ -88,6 +88,8 @@ def fit(
     work = Work(loss, stream.plan, stream.batch, optimizer.update)
     while done < steps:
         length = min(log_every - done % log_every, steps - done)
+        # Every chunk gets the same keys, and each step folds its own number in: a run that was cut
+        # into other chunks, or killed and resumed, draws the same. `clone` says that this is meant.
         state, seen = _chunk(
             state, jax.random.clone(keys), data, done, work=work, length=length, layout=place
         )
@@ -157,6 +159,7 @@ def _named(value: Any, metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 def _seen(history: dict[str, jax.Array], params: Any, length: int) -> Seen:
     """Means of the metrics (length,) and where they, or the params at the end, went wrong."""
+    # A NaN in params stays there, so they need no look before the last step; a loss may recover.
     whole = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
     bad = {k: ~jnp.isfinite(v) for k, v in history.items()}
     first = {k: jnp.where(b.any(), b.argmax(), -1) for k, b in bad.items()}

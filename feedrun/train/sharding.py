@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
 
-from feedrun.runtime import collectives
+from feedrun.runtime import collectives, replicas
 from feedrun.train.streams import Stream
 
 Batching = Literal["map", "vmap"]
@@ -51,10 +51,8 @@ class Layout(NamedTuple):
 
     def spread(self, one: Callable[..., Any]) -> Callable[..., Any]:
         """one(state, keys, data, start) -> (state, report) over the repeats, if there are any."""
-        if self.batching == "map":
-            one = _mapped(one)
-        elif self.batching == "vmap":
-            one = jax.vmap(one, in_axes=(0, 0, None, None))
+        if self.batching:
+            one = _repeated(one, turns=self.batching == "map")
         if self.mesh is None:
             return one
         if self.split == "repeats":
@@ -114,6 +112,7 @@ def layout(
         each = _shares(groups, [repeats])
         if each * len(groups) > 1:
             return Layout(_mesh(groups, each), batching, "repeats")
+    # Devices of one CPU share its cores: splitting a batch over them gained nothing.
     if devices is None and on_cpu and len(groups) == 1:
         return Layout(None, batching, "batch")
     sizes = _batch_sizes(key, stream)
@@ -155,11 +154,12 @@ def _mesh(groups: list[list[Any]], each: int) -> Mesh:
     return jax.make_mesh((len(used),), ("split",), axis_types=(AxisType.Auto,), devices=used)
 
 
-def _mapped(one: Callable[..., Any]) -> Callable[..., Any]:
-    """`one` for each repeat in turn: on a CPU this keeps a repeat's arrays in cache."""
+def _repeated(one: Callable[..., Any], *, turns: bool) -> Callable[..., Any]:
+    """`one` for each repeat: in turn, which keeps its arrays in a CPU's cache, or as a vmap."""
 
     def many(state, keys, data, start):
-        return jax.lax.map(lambda each: one(*each, data, start), (state, keys))
+        single = replicas.each(lambda state, key: one(state, key, data, start), turns=turns)
+        return single(state, keys)
 
     return many
 

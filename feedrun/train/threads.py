@@ -40,6 +40,9 @@ def in_threads(
             found.append(work(item, journal))
             progress(len(found), total)
         return found
+    # All parts on the same one device: a training told of a default device spreads nothing over the
+    # others, whose cores the other parts need; and a program is compiled for a device, so that
+    # parts of one shape share one program. Threads on a CPU device run side by side all the same.
     stop = threading.Event()
     watched, device = _until(stop, journal), jax.local_devices()[0]
 

@@ -50,3 +50,18 @@ def test_decades_span_the_positive_entries(x):
 def test_float32_stays_float32(x):
     x = x.astype(jnp.float32)
     assert {leaf.dtype for leaf in (*power_law(x, x**2), *log_parabola(x, x**2))} == {x.dtype}
+
+
+def test_slope_equals_numpys_over_the_points_that_are_kept():
+    t = jnp.linspace(2, 5, 30)
+    y = jnp.sin(t) + jax.random.normal(jax.random.key(1), t.shape)
+    np.testing.assert_allclose(fits.slope(t, y), np.polyfit(t, y, 1)[0], rtol=1e-10)
+    keep = (t > 2.5) & (t < 4)
+    ours = jax.jit(fits.slope)(t, jnp.where(keep, y, jnp.nan), keep)
+    np.testing.assert_allclose(ours, np.polyfit(t[keep], y[keep], 1)[0], rtol=1e-10)
+
+
+def test_log_slope_recovers_the_exponent_of_every_column():
+    x, exponents = np.geomspace(1e-3, 50, 9), np.array([-0.5, 1.0, 2.3])
+    np.testing.assert_allclose(fits.log_slope(x, 7 * x[:, None] ** exponents), exponents)
+    np.testing.assert_allclose(fits.log_slope(x, x**1.4), 1.4)

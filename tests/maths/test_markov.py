@@ -36,11 +36,3 @@ def test_forward_beliefs_sum_over_all_paths_of_modes():
                 p *= likelihood[b, s, path[s]] * moves[path[s], path[s + 1]]
             belief[path[-1]] += p
         np.testing.assert_allclose(found[b, t], belief / belief.sum(), atol=1e-12)
-
-
-def test_entropy_of_dirichlet_rows_is_the_mean_over_draws():
-    draws = np.random.default_rng(2).dirichlet(np.full(4, 0.7), 20_000)
-    entropy = -(draws * np.log(draws)).sum(axis=1)
-    se = entropy.std() / len(entropy) ** 0.5
-    assert abs(entropy.mean() - markov.dirichlet_entropy(4, 0.7)) < 4 * se
-    np.testing.assert_allclose(markov.dirichlet_entropy(3, 1.0), 1 / 2 + 1 / 3, rtol=1e-10)

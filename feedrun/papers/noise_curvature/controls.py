@@ -80,12 +80,12 @@ CLAIMS = (
 def measured(key, *, planted: int, softmax: int, dependent: int, draws: int) -> dict[str, float]:
     """One value each of the controls with so many samples; `draws` average out heavy tails."""
     planted_key, softmax_key, dependent_key = jax.random.split(key, 3)
-    found = {
+    values = {
         **_planted(planted_key, samples=planted),
         **_softmax(softmax_key, samples=softmax),
         "dependent_recovered": _dependent(dependent_key, samples=dependent, draws=draws),
     }
-    return {f"control_{name}": float(value) for name, value in found.items()}
+    return {f"control_{name}": float(value) for name, value in values.items()}
 
 
 @partial(jax.jit, static_argnames="samples")

@@ -170,9 +170,3 @@ def test_projected_integrators_keep_their_order(method, expected):
     x, alpha = make(T=6, D=6)
     measured = jax.jit(partial(identities.order, norm="sa", method=method, steps=20))
     assert abs(measured(x, alpha, 4.0, 0.05) - expected) < 0.1
-
-
-def test_slope_ignores_points_that_are_not_kept():
-    t = jnp.arange(6.0)
-    y = jnp.where(t < 4, 3 * t + 1, jnp.nan)
-    np.testing.assert_allclose(identities.slope(t, y, t < 4), 3.0, rtol=1e-12)

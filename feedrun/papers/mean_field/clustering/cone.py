@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from feedrun.maths import ode, sphere
+from feedrun.maths import fits, ode, sphere
 from feedrun.papers.mean_field import theory
-from feedrun.papers.mean_field.clustering.identities import slope, stepper
+from feedrun.papers.mean_field.clustering.identities import stepper
 
 WINDOW = (1e-10, 1e-3)
 """Squared distances between which a rate is fitted: small enough to be linear, above rounding."""
@@ -60,7 +60,7 @@ def collapse(
     decay = -jnp.diff(jnp.log(away)) / dt
     near = (away[:-1] < 0.5) & (away[1:] > WINDOW[0])
     return Collapse(
-        rate=-slope(t, log_gap, (gap > WINDOW[0]) & (gap < WINDOW[1])),
+        rate=-fits.slope(t, log_gap, (gap > WINDOW[0]) & (gap < WINDOW[1])),
         slowest=jnp.min(jnp.where(near, decay, jnp.inf)),
         height_drop=jnp.max(-jnp.diff(height)),
         log_gap=log_gap,

@@ -16,15 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field
 
-from feedrun.experiment import Config, Estimate, Experiment, Journal, Result
-from feedrun.maths import sphere
-from feedrun.maths.proportions import clopper_pearson
+from feedrun.experiment import Config, Count, Estimate, Experiment, Journal, Positive, Result
+from feedrun.maths import sphere, stats
 from feedrun.papers.mean_field import equiangular, theory
 from feedrun.papers.mean_field.clustering import cone, figures, flow, structure
 from feedrun.papers.mean_field.clustering.claims import CLAIMS
 
-Count = Annotated[int, Field(gt=0)]
-Positive = Annotated[float, Field(gt=0)]
 Beta = Annotated[float, Field(ge=0, le=20)]
 
 NAMES: dict[theory.Norm, str] = {"sa": "sa", "usa_shifted": "usa"}
@@ -128,25 +125,38 @@ def run(cfg: Clustering, key, journal: Journal) -> Result:
 def exact_identities(cfg: Clustering, key) -> dict[str, float | list[float]]:
     """What must hold exactly, and the orders of the methods."""
     measure_key, order_key = jax.random.split(key)
-    own, pair = cfg.structure, cfg.equiangular
-    sizes = {"tokens": own.tokens, "starts": own.starts, "steps": own.steps, "block": own.block}
-    modes = math.ceil(6 * own.beta**0.5) + 20
-    measured = structure.measure(
-        measure_key, own.beta, own.dt, dimension=cfg.dimension, modes=modes, **sizes
+    sizes, equal = cfg.structure, cfg.equiangular
+    errors = structure.measure(
+        measure_key,
+        sizes.beta,
+        sizes.dt,
+        tokens=sizes.tokens,
+        dimension=cfg.dimension,
+        starts=sizes.starts,
+        steps=sizes.steps,
+        block=sizes.block,
+        modes=math.ceil(6 * sizes.beta**0.5) + 20,
     )
-    measured |= structure.orders(
-        order_key, own.beta, own.order_dt, starts=own.starts, steps=own.order_steps
+    errors |= structure.orders(
+        order_key, sizes.beta, sizes.order_dt, starts=sizes.starts, steps=sizes.order_steps
     )
-    measured |= structure.equiangular_errors(
-        jnp.array(pair.betas), pair.dt, n=pair.tokens, steps=pair.steps
+    errors |= structure.equiangular_errors(
+        jnp.array(equal.betas), equal.dt, n=equal.tokens, steps=equal.steps
     )
-    return {name: np.asarray(value).tolist() for name, value in measured.items()}
+    return {name: np.asarray(error).tolist() for name, error in errors.items()}
 
 
 def cone_rates(cfg: Cone, key, *, dimension: int):
     """Rates near consensus and in a cone; arrays: ln max |x_i - x_j|^2 over time, a row a start."""
-    sizes = {"tokens": cfg.tokens, "starts": cfg.starts, "steps": cfg.steps}
-    sa, usa = cone.measure(key, cfg.beta, cfg.dt, dimension=dimension, **sizes)
+    sa, usa = cone.measure(
+        key,
+        cfg.beta,
+        cfg.dt,
+        tokens=cfg.tokens,
+        dimension=dimension,
+        starts=cfg.starts,
+        steps=cfg.steps,
+    )
     bound = equiangular.cone_rate_bound(cfg.beta, n=cfg.tokens)
     sa_rate, usa_rate = (equiangular.contraction_rate(cfg.beta, norm=n) for n in ("sa", "usa"))
     summary = {
@@ -170,7 +180,15 @@ def sphere_runs(cfg: Clustering, key, journal: Journal, progress):
     arrays = {"times": np.array(times), "betas": np.array(cfg.betas)}
     for norm, name in NAMES.items():
         swarms, rows = flow.evolve(
-            x0, betas, times, norm=norm, journal=journal.scope(name), progress=progress, **how(cfg)
+            x0,
+            betas,
+            times,
+            norm=norm,
+            accuracy=accuracy(cfg),
+            cluster_angle=cfg.cluster_angle,
+            bins=cfg.bins,
+            journal=journal.scope(name),
+            progress=progress,
         )
         summary |= fractions(swarms, [f"{name}_{label}" for label in betas])
         norm_error = max(norm_error, float(jnp.max(swarms.norm_error)))
@@ -188,34 +206,38 @@ def sphere_runs(cfg: Clustering, key, journal: Journal, progress):
 
 def circle_runs(cfg: Clustering, key, journal: Journal, progress) -> dict[str, Estimate | list]:
     """Collapse on the circle, USA: repulsion that synchronises, and repulsion that does not."""
-    own, (uniform_key, jitter_key) = cfg.circle, jax.random.split(key)
-    uniform = sphere.uniform(uniform_key, (own.starts, own.tokens, 2))
-    corners = 2 * jnp.pi / 3 * (jnp.arange(own.tokens) % 3)
-    jitter = JITTER * jax.random.normal(jitter_key, (own.starts, own.tokens))
+    circle, (uniform_key, jitter_key) = cfg.circle, jax.random.split(key)
+    uniform = sphere.uniform(uniform_key, (circle.starts, circle.tokens, 2))
+    corners = 2 * jnp.pi / 3 * (jnp.arange(circle.tokens) % 3)
+    jitter = JITTER * jax.random.normal(jitter_key, (circle.starts, circle.tokens))
     three = sphere.from_angle(corners[None] + jitter)
     betas = {"circle_beta_-0.1": -0.1, "circle_beta_-1": -1.0, "three_clusters_beta_-1": -1.0}
     swarms, _ = flow.evolve(
         jnp.stack([uniform, uniform, three]),
         betas,
-        moments(own.horizon, own.rows),
+        moments(circle.horizon, circle.rows),
         norm="usa_shifted",
+        accuracy=accuracy(cfg),
+        cluster_angle=cfg.cluster_angle,
+        bins=cfg.bins,
         journal=journal,
         progress=progress,
-        **how(cfg),
     )
     return fractions(swarms, list(betas))
 
 
 def portraits(cfg: Clustering, key) -> dict[str, np.ndarray]:
     """One SA start on the circle and one on the sphere, at times for pictures."""
-    own, (circle_key, sphere_key) = cfg.portrait, jax.random.split(key)
-    times = np.array(moments(own.horizon, own.frames))
-    flat = jnp.pad(sphere.uniform(circle_key, (own.tokens, 2)), ((0, 0), (0, 1)))
-    x0 = jnp.stack([flat, sphere.uniform(sphere_key, (own.tokens, 3))])
+    portrait, (circle_key, sphere_key) = cfg.portrait, jax.random.split(key)
+    times = np.array(moments(portrait.horizon, portrait.frames))
+    flat = jnp.pad(sphere.uniform(circle_key, (portrait.tokens, 2)), ((0, 0), (0, 1)))
+    x0 = jnp.stack([flat, sphere.uniform(sphere_key, (portrait.tokens, 3))])
     draw = partial(flow.path, norm="sa")
-    paths = jax.vmap(draw, (0, None, None, None))(x0, own.beta, jnp.array(times), accuracy(cfg))
+    paths = jax.vmap(draw, (0, None, None, None))(
+        x0, portrait.beta, jnp.array(times), accuracy(cfg)
+    )
     arrays = {"circle_path": paths[0, :, :, :2], "sphere_path": paths[1]}
-    arrays |= {"portrait_times": times, "portrait_beta": own.beta}
+    arrays |= {"portrait_times": times, "portrait_beta": portrait.beta}
     return {name: np.asarray(value) for name, value in arrays.items()}
 
 
@@ -224,7 +246,9 @@ def fractions(swarms: flow.Swarm, labels: list[str]) -> dict[str, Estimate | lis
     summary = {}
     for label, times in zip(labels, np.asarray(swarms.collapsed_at), strict=True):
         done, starts = int(np.isfinite(times).sum()), len(times)
-        summary[f"collapsed_{label}"] = Estimate(done / starts, *clopper_pearson(done, starts))
+        summary[f"collapsed_{label}"] = Estimate(
+            done / starts, *stats.proportion_interval(done, starts)
+        )
         if done == starts:
             summary[f"collapse_time_{label}"] = times.tolist()
     return summary
@@ -238,11 +262,6 @@ def moments(horizon: float, rows: int) -> list[float]:
 def accuracy(cfg: Clustering) -> flow.Accuracy:
     """How exact the long runs are."""
     return flow.Accuracy(cfg.tolerance, cfg.merge_radius)
-
-
-def how(cfg: Clustering) -> dict:
-    """The settings that all long runs share."""
-    return {"accuracy": accuracy(cfg), "cluster_angle": cfg.cluster_angle, "bins": cfg.bins}
 
 
 EXPERIMENT = Experiment(

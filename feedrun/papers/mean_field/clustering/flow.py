@@ -15,19 +15,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jax.sharding import PartitionSpec as Spec
 from jaxtyping import Array, Float, Int
 
 from feedrun.experiment import Journal
 from feedrun.maths import clusters, ode, sphere
-from feedrun.papers.mean_field import theory
+from feedrun.papers.mean_field import march, theory
+from feedrun.papers.mean_field.march import FIRST_STEP, MAX_ATTEMPTS
+from feedrun.runtime import replicas
 
 COLLAPSED = 1e-6
 """A start has collapsed when no two tokens are farther apart than this."""
-
-FIRST_STEP = 1e-2
-MAX_ATTEMPTS = 20_000
-"""Steps one start may try between two rows before the run is given up as stuck."""
 
 
 class Swarm(NamedTuple):
@@ -119,38 +116,22 @@ def chunk(
 ):
     """All starts at all temperatures at time `until`, and one row of each.
 
-    Starts are split over the mesh. On a CPU they run one after the other on each device, since a
-    vmap would compute all of them until the slowest is done (measured: twice the time); elsewhere
-    they are a vmap. Temperatures run one after the other.
+    Starts are split over the mesh (on a CPU a vmap was measured at twice the time); temperatures
+    run one after the other.
     """
-    on_cpu = mesh.devices.flat[0].platform == "cpu"
 
-    def one(swarm, beta, until, cluster_angle, accuracy):
-        def single(s):
-            s = advance(s, beta, until, accuracy, norm=norm)
-            return s, observe(s.clock.y, beta, cluster_angle, bins=bins)
+    def every(swarms, betas, until, cluster_angle, accuracy):
+        def temperature(swarms, beta):
+            def single(swarm):
+                swarm = advance(swarm, beta, until, accuracy, norm=norm)
+                return swarm, observe(swarm.clock.y, beta, cluster_angle, bins=bins)
 
-        return jax.lax.map(single, swarm) if on_cpu else jax.vmap(single)(swarm)
+            return replicas.each(single, turns=replicas.in_turn(mesh))(swarms)
 
-    def every(swarms, betas, *rest):
-        return jax.lax.map(lambda pair: one(*pair, *rest), (swarms, betas))
+        return replicas.each(temperature, turns=True)(swarms, betas)
 
-    split, copied = Spec(None, "starts"), Spec()
-    # Unchecked replication: loops that start from constants would not pass.
-    spread = jax.shard_map(
-        every, mesh=mesh, in_specs=(split, *[copied] * 4), out_specs=split, check_vma=False
-    )
+    spread = replicas.split(every, mesh, axis=1, copied=4)
     return spread(swarms, betas, until, cluster_angle, accuracy)
-
-
-def device_mesh(starts: int) -> Mesh:
-    """The largest number of this process's devices that divides the starts.
-
-    Several processes of one run compute all starts each: rows are kept on the host as they come.
-    """
-    devices = jax.local_devices()
-    parts = max(k for k in range(1, len(devices) + 1) if starts % k == 0)
-    return Mesh(np.array(devices[:parts]), ("starts",))
 
 
 def evolve(
@@ -171,18 +152,24 @@ def evolve(
     """
     swarms = jax.vmap(jax.vmap(start))(x0)
     temperatures = jnp.asarray(list(betas.values()), x0.dtype)
-    step = partial(chunk, norm=norm, bins=bins, mesh=device_mesh(x0.shape[1]))
+    step = partial(chunk, norm=norm, bins=bins, mesh=replicas.device_mesh(x0.shape[1]))
+
+    def advance_all(swarms, until):
+        swarms, row = step(swarms, temperatures, float(until[0]), cluster_angle, accuracy)
+        return swarms, jax.tree.map(lambda leaf: leaf[None], row)
+
     shapes = jax.eval_shape(step, swarms, temperatures, times[0], cluster_angle, accuracy)[1]
-    rows = jax.tree.map(lambda s: np.zeros((len(times), *s.shape), s.dtype), shapes)
-    done, (swarms, rows) = journal.restore((swarms, rows)) or (0, (swarms, rows))
-    for k in range(done, len(times)):
-        swarms, row = step(swarms, temperatures, times[k], cluster_angle, accuracy)
-        _refuse_stuck(swarms, times[k])
-        rows = jax.tree.map(lambda all_, new: _with_row(all_, k, new), rows, row)
-        journal.log(k, {"flow_time": times[k], **_metrics(row, list(betas))})
-        journal.save(k + 1, (swarms, rows), final=k + 1 == len(times))
-        progress()
-    return swarms, rows
+    return march.march(
+        swarms,
+        jax.tree.map(lambda s: np.zeros((len(times), *s.shape), s.dtype), shapes),
+        np.array(times),
+        advance=advance_all,
+        clock=lambda swarms: swarms.clock.t,
+        metrics=lambda time, row: {"flow_time": float(time)} | _metrics(row, list(betas)),
+        stride=1,
+        journal=journal,
+        progress=lambda done, total: progress(),
+    )
 
 
 @partial(jax.jit, static_argnames="norm")
@@ -201,21 +188,6 @@ def path(
         return swarm, swarm.clock.y
 
     return jax.lax.scan(body, start(x0), times)[1]
-
-
-def _with_row(rows, k: int, row):
-    rows = np.array(rows)
-    rows[k] = row
-    return rows
-
-
-def _refuse_stuck(swarms: Swarm, until: float) -> None:
-    late = np.asarray(swarms.clock.t) < until
-    if late.any():
-        raise RuntimeError(
-            f"{late.sum()} of {late.size} starts need more than {MAX_ATTEMPTS} steps to reach "
-            f"t = {until:g}: loosen `tolerance` or shorten `horizon`"
-        )
 
 
 def _metrics(row: Row, labels: list[str]) -> dict[str, list[float]]:

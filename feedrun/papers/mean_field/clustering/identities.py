@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from feedrun.maths import ode, sphere
+from feedrun.maths import fits, ode, sphere
 from feedrun.papers.mean_field import equiangular, theory
 
 FLOWS: tuple[theory.Norm, theory.Norm] = ("sa", "usa_shifted")
@@ -128,15 +128,7 @@ def order(x, alpha, beta, dt, *, norm: theory.Norm, method, steps: int) -> Float
     truth = end(jnp.array(TRUTH), ode.rk4)
     ends = jax.lax.map(lambda r: end(r, method), refinements)
     errors = jnp.max(jnp.abs(ends - truth[None]), axis=(1, 2))
-    return slope(-jnp.log(refinements.astype(x.dtype)), jnp.log(errors))
-
-
-def slope(t: Float[Array, "N"], y: Float[Array, "N"], keep=None) -> Float[Array, ""]:
-    """Least-squares slope of y against t over the points marked `keep` (all where None)."""
-    keep = jnp.ones_like(t) if keep is None else keep.astype(t.dtype)
-    y = jnp.where(keep > 0, y, 0)
-    centred = keep * (t - jnp.sum(keep * t) / jnp.sum(keep))
-    return jnp.sum(centred * y) / jnp.sum(centred * t)
+    return fits.slope(-jnp.log(refinements.astype(x.dtype)), jnp.log(errors))
 
 
 def energy_change(x, alpha, beta, dt, *, steps: int, B=None, V=None):

@@ -44,19 +44,19 @@ def measure(
     order = jax.random.permutation(order_key, tokens)
     out = _conservation(x, alpha, beta, dt, steps=steps)
 
-    def worst(error, *batched, **static):
-        runs = [jax.vmap(lambda *a, n=n: error(*a, norm=n, **static))(*batched) for n in FLOWS]
+    def worst(error, *batched):
+        runs = [jax.vmap(lambda *a, n=n: error(*a, norm=n))(*batched) for n in FLOWS]
         return jnp.max(jnp.stack(runs))
 
-    def turned(turn, x, a, **static):
+    def turned(turn, x, a, norm):
         start = turn, order, x, a
-        return identities.equivariance_error(*start, beta, dt, steps=PAIRED_STEPS, **static)
+        return identities.equivariance_error(*start, beta, dt, norm=norm, steps=PAIRED_STEPS)
 
-    def streamed(x, a, **static):
-        return identities.blocked_error(x, a, beta, block=block, **static)
+    def streamed(x, a, norm):
+        return identities.blocked_error(x, a, beta, norm=norm, block=block)
 
-    def summed(theta, a, **static):
-        return identities.fourier_error(theta, a, beta, modes=modes, **static)
+    def summed(theta, a, norm):
+        return identities.fourier_error(theta, a, beta, norm=norm, modes=modes)
 
     out["equivariance_error"] = worst(turned, turns, x, alpha)
     out["blocked_error"] = worst(streamed, x, alpha)

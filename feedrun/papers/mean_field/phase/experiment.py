@@ -14,15 +14,21 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field
 
-from feedrun.experiment import Config, Estimate, Experiment, Journal, Result, batch
-from feedrun.maths.proportions import clopper_pearson
+from feedrun.experiment import (
+    Config,
+    Count,
+    Estimate,
+    Experiment,
+    Journal,
+    Positive,
+    Result,
+    batch,
+)
+from feedrun.maths import stats
 from feedrun.papers.mean_field.phase import figures, flow, measures, schemes, starts, sweep_figures
 from feedrun.papers.mean_field.phase import model as models
 from feedrun.papers.mean_field.phase.claims import CLAIMS
 from feedrun.papers.mean_field.phase.flow import MET
-
-Count = Annotated[int, Field(gt=0)]
-Positive = Annotated[float, Field(gt=0)]
 
 TRUTH_TOLERANCE = 1e-13
 """Error a step may make where n tokens are compared with the scalar ODE to 1e-9."""
@@ -56,11 +62,12 @@ class Theory(NamedTuple):
 
 def many(cfgs: list[Phase], keys, journal: Journal) -> list[Result]:
     """Runs that differ in beta and seed, as one compiled program."""
-    cfg, betas = cfgs[0], jnp.array([own.beta for own in cfgs])
-    theories = [predict(own) for own in cfgs]
+    cfg, betas = cfgs[0], jnp.array([each.beta for each in cfgs])
+    theories = [predict(each) for each in cfgs]
     times = np.stack([measures.moments(it.crossing, cfg.horizon, cfg.rows) for it in theories])
-    sizes = {"tokens": cfg.tokens, "dimension": cfg.dimension, "replicas": cfg.replicas}
-    theta = starts.uniform_starts(keys, **sizes)
+    theta = starts.uniform_starts(
+        keys, tokens=cfg.tokens, dimension=cfg.dimension, replicas=cfg.replicas
+    )
     rows = flow.evolve(
         theta,
         schemes.start_lag(cfg.radius, scheme=cfg.scheme),
@@ -75,17 +82,23 @@ def many(cfgs: list[Phase], keys, journal: Journal) -> list[Result]:
     first = starts.beginnings(theta, betas, cfg.radius, scheme=cfg.scheme)
     exact = identities(cfg, betas, theories)
     results = []
-    for k, own in enumerate(cfgs):
-        mine = jax.tree.map(lambda leaf, k=k: np.asarray(leaf)[k], (rows, first))
+    for k, each in enumerate(cfgs):
+        curves, beginning = jax.tree.map(lambda leaf, k=k: np.asarray(leaf)[k], (rows, first))
         errors = {name: float(values[k]) for name, values in exact.items()}
-        results.append(result(own, theories[k], times[k], mine[0], mine[1], errors))
+        results.append(result(each, theories[k], times[k], curves, beginning, errors))
     return results
 
 
 def predict(cfg: Phase, *, start: float = 0.0) -> Theory:
     """The equiangular model from rho = start on."""
-    how = {"scheme": cfg.scheme, "radius": cfg.radius, "switch": cfg.switch}
-    model = models.solve(cfg.beta, n=cfg.tokens, start=start, **how)
+    model = models.solve(
+        cfg.beta,
+        n=cfg.tokens,
+        scheme=cfg.scheme,
+        radius=cfg.radius,
+        switch=cfg.switch,
+        start=start,
+    )
     return Theory(model, model.time_to(MET))
 
 
@@ -147,7 +160,7 @@ def crossing_summary(cfg: Phase, theory: Theory, crossed: np.ndarray) -> dict[st
     done, starts = int(np.isfinite(crossed).sum()), len(crossed)
     summary: dict[str, Any] = {
         "predicted_depth": depth(cfg, theory.crossing),
-        "collapsed": Estimate(done / starts, *clopper_pearson(done, starts)),
+        "collapsed": Estimate(done / starts, *stats.proportion_interval(done, starts)),
         "crossing_width": measures.width(crossed),
     }
     if middle := measures.median(crossed):
@@ -173,8 +186,8 @@ def rates(cfg: Phase, theory: Theory, times: np.ndarray, gaps: np.ndarray) -> di
     law, rate = schemes.SCHEMES[cfg.scheme].law, partial(measures.final_rate, scheme=cfg.scheme)
     last, first = (theory.model.time_to(gap) for gap in measures.WINDOW)
     fine = np.linspace(first, last, 50)[1:-1]
-    found = [rate(times, gap, cfg.switch) for gap in gaps]
-    tokens = [slope for slope in found if slope is not None]
+    slopes = [rate(times, gap, cfg.switch) for gap in gaps]
+    tokens = [slope for slope in slopes if slope is not None]
     model = rate(fine, theory.model.gap(fine), cfg.switch)
     summary = {f"{law}_rate": tokens or None, f"{law}_rate_model": model}
     return {name: value for name, value in summary.items() if value is not None}

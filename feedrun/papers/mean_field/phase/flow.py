@@ -10,16 +10,17 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as Spec
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
 from feedrun.experiment import Journal
 from feedrun.maths import ode, sphere
-from feedrun.papers.mean_field.clustering.flow import FIRST_STEP, MAX_ATTEMPTS, device_mesh
+from feedrun.papers.mean_field import march
+from feedrun.papers.mean_field.march import FIRST_STEP, MAX_ATTEMPTS
 from feedrun.papers.mean_field.phase import schemes
 from feedrun.papers.mean_field.phase.schemes import Name
 from feedrun.papers.mean_field.theory import Scalar
+from feedrun.runtime import replicas
 
 MET = 1e-3
 """A pair has met when 1 - <theta_i, theta_j> is below this (the authors' 0.999)."""
@@ -125,30 +126,21 @@ def follow(swarm: Swarm, beta, times, turn, tolerance, *, scheme: Name) -> tuple
 
 @partial(jax.jit, static_argnames=("scheme", "mesh"))
 def chunk(swarms, betas, times, turn, tolerance, *, scheme: Name, mesh: Mesh):
-    """(swarms, rows) after the (K, C) own times: K runs of R starts each.
+    """(swarms, rows (K, R, C)) after the (K, C) own times: K runs of R starts, split over devices.
 
-    Starts are split over the mesh. On a CPU starts and runs go one after the other on each device:
-    a vmap computes all of them until the slowest is done. Elsewhere both are a vmap.
+    Starts and runs of one device go one after the other on a CPU; elsewhere both are a vmap.
     """
-    on_cpu = mesh.devices.flat[0].platform == "cpu"
 
     def every(swarms, betas, times, turn, tolerance):
-        def run(each):
-            swarms, beta, times = each
-
-            def one(swarm):
+        def run(swarms, beta, times):
+            def single(swarm):
                 return follow(swarm, beta, times, turn, tolerance, scheme=scheme)
 
-            return jax.lax.map(one, swarms) if on_cpu else jax.vmap(one)(swarms)
+            return replicas.each(single, turns=replicas.in_turn(mesh))(swarms)
 
-        runs = swarms, betas, times
-        return jax.lax.map(run, runs) if on_cpu else jax.vmap(run)(runs)
+        return replicas.each(run, turns=replicas.in_turn(mesh))(swarms, betas, times)
 
-    split, copied = Spec(None, "starts"), Spec()
-    # Unchecked replication: loops that start from constants would not pass.
-    spread = jax.shard_map(
-        every, mesh=mesh, in_specs=(split, *[copied] * 4), out_specs=split, check_vma=False
-    )
+    spread = replicas.split(every, mesh, axis=1, copied=4)
     return spread(swarms, betas, times, turn, tolerance)
 
 
@@ -179,42 +171,24 @@ def evolve(
 
     Logs and checkpoints after each chunk of rows; a run killed in between resumes there exactly.
     """
-    runs, replicas = theta.shape[:2]
-    swarms = jax.vmap(jax.vmap(start, (0, None)), (0, None))(theta, lag)
-    mesh = device_mesh(replicas)
-    total = times.shape[1]
-    blank: Any = np.zeros((runs, replicas, total))
-    rows = Row(blank, blank, blank)
-    done, (swarms, rows) = journal.restore((swarms, rows)) or (0, (swarms, rows))
-    # Laid out as a chunk returns them, or the second chunk would be compiled again.
-    swarms = jax.device_put(swarms, NamedSharding(mesh, Spec(None, "starts")))
-    for first in range(done, total, rows_a_chunk):
-        until = times[:, first : first + rows_a_chunk]
-        grid = jnp.asarray(until)
-        swarms, new = chunk(swarms, betas, grid, turn, tolerance, scheme=scheme, mesh=mesh)
-        _refuse_stuck(swarms, until[:, -1])
-        last = first + until.shape[1]
-        rows = jax.tree.map(lambda old, part: _filled(old, first, part), rows, new)
-        for k in range(first, last):
-            journal.log(k, _metrics(times[:, k], jax.tree.map(lambda a: a[:, :, k], rows)))
-        journal.save(last, (swarms, rows), final=last == total)
-        journal.progress(last, total)
-    return rows
+    runs, starts = theta.shape[:2]
+    mesh = replicas.device_mesh(starts)
+    step = partial(chunk, turn=turn, tolerance=tolerance, scheme=scheme, mesh=mesh)
 
-
-def _filled(rows: np.ndarray, first: int, part) -> np.ndarray:
-    rows = np.array(rows)
-    rows[:, :, first : first + part.shape[2]] = part
-    return rows
-
-
-def _refuse_stuck(swarms: Swarm, until: np.ndarray) -> None:
-    late = np.asarray(swarms.clock.t) < until[:, None]
-    if late.any():
-        raise RuntimeError(
-            f"{late.sum()} of {late.size} starts need more than {MAX_ATTEMPTS} steps to reach own "
-            f"time {until.max():g}: loosen `tolerance` or shorten `horizon`"
-        )
+    blank: Any = np.zeros((runs, starts, times.shape[1]))
+    return march.march(
+        jax.vmap(jax.vmap(start, (0, None)), (0, None))(theta, lag),
+        Row(blank, blank, blank),
+        times.T,
+        advance=lambda swarms, until: step(swarms, betas, jnp.asarray(until.T)),
+        clock=lambda swarms: swarms.clock.t,
+        metrics=_metrics,
+        stride=rows_a_chunk,
+        axis=2,
+        journal=journal,
+        place=partial(replicas.placed, mesh=mesh, axis=1),
+        progress=journal.progress,
+    )[1]
 
 
 def _metrics(u: np.ndarray, row: Any) -> dict[str, np.ndarray]:

@@ -36,13 +36,13 @@ def crossings(times: Float[np.ndarray, "S"], medians: Float[np.ndarray, "R S"]) 
     Between rows the logarithm of the median gap is taken to be linear, as it is near the end.
     No pair may have met at the first time.
     """
-    found = np.full(len(medians), np.inf)
+    crossed = np.full(len(medians), np.inf)
     for r in np.flatnonzero((medians < MET).any(axis=1)):
         k = int(np.argmax(medians[r] < MET))
         before, after = np.log(medians[r, k - 1 : k + 1])
         share = (before - np.log(MET)) / (before - after)
-        found[r] = times[k - 1] + share * (times[k] - times[k - 1])
-    return found
+        crossed[r] = times[k - 1] + share * (times[k] - times[k - 1])
+    return crossed
 
 
 def median(values: np.ndarray) -> Estimate | None:

@@ -35,8 +35,8 @@ class Model(NamedTuple):
     def time_to(self, gap: float) -> float:
         """Own time at which 1 - rho = gap."""
         target = -np.log(gap)
-        found: Any = brentq(lambda u: self.path(u)[0] - target, 0.0, self.end, xtol=1e-13)
-        return float(found)
+        u: Any = brentq(lambda u: self.path(u)[0] - target, 0.0, self.end, xtol=1e-13)
+        return float(u)
 
 
 def velocity(y: float, q: float, beta: float, late: float, *, n: int, scheme: Name):
@@ -63,7 +63,7 @@ def solve(
             pieces.append(piece.sol)
             u, state = piece.t[-1], piece.y[:, -1]
     ts = np.concatenate([pieces[0].ts, *[piece.ts[1:] for piece in pieces[1:]]])
-    interpolants = [one for piece in pieces for one in piece.interpolants]
+    interpolants = [part for piece in pieces for part in piece.interpolants]
     return Model(OdeSolution(ts, interpolants), float(u))
 
 
@@ -76,5 +76,13 @@ def _piece(state, span, beta, late, *, n, scheme):
     def field(u, state):
         return velocity(state[0], state[1], beta, late, n=n, scheme=scheme)
 
-    how = {"method": "DOP853", "rtol": TOLERANCE, "atol": TOLERANCE, "dense_output": True}
-    return solve_ivp(field, span, state, events=done, **how)
+    return solve_ivp(
+        field,
+        span,
+        state,
+        method="DOP853",
+        rtol=TOLERANCE,
+        atol=TOLERANCE,
+        dense_output=True,
+        events=done,
+    )

@@ -21,7 +21,7 @@ import optax
 from pydantic import Field, model_validator
 
 from feedrun import train
-from feedrun.experiment import Config, Elsewhere, Experiment, Journal, Result
+from feedrun.experiment import Config, Count, Elsewhere, Experiment, Journal, Positive, Result
 from feedrun.maths import spectra
 from feedrun.models import mlp
 from feedrun.papers.noise_curvature import controls, theory
@@ -31,8 +31,6 @@ from feedrun.papers.noise_curvature.power_law.claims import CLAIMS
 from feedrun.papers.noise_curvature.power_law.figures import figures
 from feedrun.tasks import images
 
-Count = Annotated[int, Field(gt=0)]
-Positive = Annotated[float, Field(gt=0)]
 SQUARE = 28 * 28
 
 MOST_WEIGHTS = 5000
@@ -129,8 +127,9 @@ def run(cfg: PowerLaw, key, journal: Journal) -> Result:
     """Train the repeats side by side, then measure one after the other."""
     data_key, train_key, basis_key, law_key, control_key = jax.random.split(key, 5)
     everything = images.load(cfg.data.name, folder=cfg.data.folder, fetch=cfg.data.fetch)
-    sizes = {"per_class": cfg.data.per_class, "classes": cfg.data.classes}
-    chosen = images.subset(everything, data_key, **sizes)
+    chosen = images.subset(
+        everything, data_key, per_class=cfg.data.per_class, classes=cfg.data.classes
+    )
     x = (chosen.x.reshape(-1, SQUARE) / 255).astype(np.float32)
     fitted = trained(cfg, train_key, x, chosen.y, journal.scope("train"))
 
@@ -196,10 +195,19 @@ def known_laws(cfg: PowerLaw, key) -> tuple[dict[str, list[float]], dict[str, np
     """The controls, one draw of each a repeat; the claims look at the first size and sigma."""
     known_key, grid_key = (jax.random.split(k, cfg.repeats) for k in jax.random.split(key))
     c = cfg.controls
-    sizes = {"planted": c.planted, "softmax": c.softmax, "dependent": c.dependent}
-    rows = [controls.measured(k, **sizes, draws=c.draws) for k in known_key]
-    shape = {"samples": c.independent, "sigmas": c.sigmas, "draws": c.draws}
-    grid = controls.independent_grid(grid_key, **shape)
+    rows = [
+        controls.measured(
+            repeat_key,
+            planted=c.planted,
+            softmax=c.softmax,
+            dependent=c.dependent,
+            draws=c.draws,
+        )
+        for repeat_key in known_key
+    ]
+    grid = controls.independent_grid(
+        grid_key, samples=c.independent, sigmas=c.sigmas, draws=c.draws
+    )
     metrics = {name: [row[name] for row in rows] for name in rows[0]}
     metrics["control_independent_in_sample"] = grid[:, 0, 0, 0].tolist()
     metrics["control_independent_crossfit"] = grid[:, 0, 0, 1].tolist()
@@ -211,14 +219,31 @@ def _measured(cfg: PowerLaw, key, layer: Layer, params, data, Q, tick: Callable[
     whole_key, ladder_key = jax.random.split(key)
     m, (x, y) = cfg.measurement, data
     a, loss, correct = layer.activities(params, float64(x), jnp.asarray(y))
-    xs, sizes = (a, jnp.asarray(y)), {"window": cfg.window, "replicates": m.replicates}
-    metrics, arrays = law.whole(whole_key, layer, params, xs, Q, shown=m.shown, **sizes)
+    xs = a, jnp.asarray(y)
+    metrics, arrays = law.whole(
+        whole_key,
+        layer,
+        params,
+        xs,
+        Q,
+        window=cfg.window,
+        replicates=m.replicates,
+        shown=m.shown,
+    )
     tick()
-    steps = law.ladder(
-        ladder_key, layer, params, xs, sizes=m.subsets, splits=m.splits, tick=tick, **sizes
+    ladder_metrics, ladder_arrays = law.ladder(
+        ladder_key,
+        layer,
+        params,
+        xs,
+        sizes=m.subsets,
+        splits=m.splits,
+        window=cfg.window,
+        replicates=m.replicates,
+        tick=tick,
     )
     metrics |= {"train_loss": float(loss.mean()), "train_accuracy": float(correct.mean())}
-    return metrics | steps[0], arrays | steps[1]
+    return metrics | ladder_metrics, arrays | ladder_arrays
 
 
 def _stacked(dicts) -> dict[str, np.ndarray]:

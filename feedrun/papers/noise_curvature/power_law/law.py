@@ -22,14 +22,14 @@ LAYERWISE = ("gamma_emp_layerwise", "gamma_e2_layerwise")
 class Rung(NamedTuple):
     """Exponents of n samples in their own basis, and of n others in that same basis.
 
-    `coverage` is N_eff / D of the first n; `others` are the diagonals of the second n samples,
+    `coverage` is N_eff / D of the first n; `crossfit` are the diagonals of the second n samples,
     `draws` bootstrap replicates of their fit.
     """
 
     inside: Exponents
     outside: Exponents
     coverage: float
-    others: curvature.Diagonals
+    crossfit: curvature.Diagonals
     draws: Exponents
 
 
@@ -98,10 +98,21 @@ def ladder(
     for size, size_key in zip(sizes, jax.random.split(key, len(sizes)), strict=True):
         rungs.append([])
         for split_key in jax.random.split(size_key, splits):
-            sizing = {"size": size, "window": window, "replicates": replicates}
             order_key, draw_key = jax.random.split(split_key)
             order = jax.random.permutation(order_key, len(kap))
-            rungs[-1].append(rung(draw_key, layer, params, xs, kap, order, **sizing))
+            rungs[-1].append(
+                rung(
+                    draw_key,
+                    layer,
+                    params,
+                    xs,
+                    kap,
+                    order,
+                    size=size,
+                    window=window,
+                    replicates=replicates,
+                )
+            )
             tick()
     return _ladder_metrics(rungs, sizes), _ladder_arrays(rungs)
 
@@ -114,13 +125,13 @@ def rung(
     m = layer.moments(params, ours)
     lam, V = (jnp.asarray(x[..., :window]) for x in spectra.eigh_descending(m.H))
     q = layer.projections(params, theirs, V)
-    own = curvature.Diagonals(curvature.along(m.C, V), lam, curvature.along(m.E2, V))
-    others = curvature.diagonals(q, jnp.ones(size, V.dtype))
+    inside = curvature.Diagonals(curvature.along(m.C, V), lam, curvature.along(m.E2, V))
+    outside = curvature.diagonals(q, jnp.ones(size, V.dtype))
     return Rung(
-        exponents.exponents(own),
-        exponents.exponents(others),
+        exponents.exponents(inside),
+        exponents.exponents(outside),
         float(spectra.participation_ratio(kap[order[:size]]) / len(V)),
-        others,
+        outside,
         exponents.replicates(key, q, count=replicates),
     )
 
@@ -190,7 +201,7 @@ def _ladder_metrics(rungs: list[list[Rung]], sizes: Sequence[int]) -> Metrics:
     """Cross-fit headline from the largest size, and how gamma falls with the sample count."""
     last = _mean([r.outside for r in rungs[-1]])
     inside = [float(_mean([r.inside for r in row]).gamma_emp) for row in rungs]
-    unfitted = [int(exponents.unfitted(r.others)) for r in rungs[-1]]
+    unfitted = [int(exponents.unfitted(r.crossfit)) for r in rungs[-1]]
     metrics = {
         **{f"{name}_crossfit": value for name, value in last._asdict().items()},
         "prediction_gap_crossfit": last.gamma_e2 - last.gamma_emp,
@@ -211,7 +222,7 @@ def _ladder_arrays(rungs: list[list[Rung]]) -> Arrays:
         "ladder_emp_crossfit": grid(lambda r: r.outside.gamma_emp),
         "ladder_e2_crossfit": grid(lambda r: r.outside.gamma_e2),
         "ladder_coverage": grid(lambda r: r.coverage),
-        **{f"{k}_crossfit_diag": np.asarray(v) for k, v in rungs[-1][0].others._asdict().items()},
+        **{f"{k}_crossfit_diag": np.asarray(v) for k, v in rungs[-1][0].crossfit._asdict().items()},
         "interval_crossfit": np.asarray(exponents.gamma_intervals(pooled)),
     }
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from feedrun.maths import exponential_features as exponential
-from feedrun.maths import sphere
+from feedrun.maths import fits, sphere
 from feedrun.maths import square_features as square
 from feedrun.papers.slay import theory
 from feedrun.papers.slay.attention import features
@@ -103,8 +103,7 @@ def monte_carlo_rate(
     """Slope of log error against log D, one a block of repeats; in the plane, as the means."""
     keys = jax.random.split(key, blocks)
     squares = squared_errors(keys, dimension=2, counts=counts, block=block)
-    errors = np.log(np.asarray(squares, float)) / 2
-    return np.polyfit(np.log(counts), errors.T, 1)[0].tolist()
+    return (fits.log_slope(np.array(counts), np.asarray(squares, float).T) / 2).tolist()
 
 
 @partial(jax.jit, static_argnames=("dimension", "haar"))

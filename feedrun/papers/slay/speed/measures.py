@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
+from feedrun.maths import fits
+
 Curve = Float[np.ndarray, "L"]
 
 
@@ -11,7 +13,7 @@ def slope(lengths: Curve, values: Curve, *, least: float = 0.0) -> float | None:
     use = np.isfinite(values) & (lengths >= least)
     if use.sum() < 3:
         return None
-    return float(np.polyfit(np.log(lengths[use]), np.log(values[use]), 1)[0])
+    return float(fits.log_slope(lengths[use], values[use]))
 
 
 def crossover(lengths: Curve, ours: Curve, theirs: Curve) -> float | None:

@@ -11,6 +11,7 @@ from scipy.integrate import quad
 from feedrun.experiment import silent_journal
 from feedrun.maths import ode, sphere
 from feedrun.papers.mean_field.clustering import flow, identities
+from feedrun.runtime import replicas
 
 advance = jax.jit(flow.advance, static_argnames="norm")
 FINE = flow.Accuracy(1e-9, 1e-7)
@@ -130,7 +131,7 @@ def test_stored_path_passes_through_the_rows_of_a_run():
 def test_temperature_does_not_recompile():
     x0 = sphere.uniform(jax.random.key(0), (1, 2, 6, 3))
     swarms = jax.vmap(jax.vmap(flow.start))(x0)
-    step = partial(flow.chunk, norm="sa", bins=12, mesh=flow.device_mesh(2))
+    step = partial(flow.chunk, norm="sa", bins=12, mesh=replicas.device_mesh(2))
     before = flow.chunk._cache_size()  # type: ignore
     for beta, until in ((0.5, 1.0), (3.0, 2.0)):
         step(swarms, jnp.array([beta]), until, 0.05, flow.Accuracy(1e-8 * beta, 1e-7))

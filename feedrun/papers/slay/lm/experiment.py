@@ -17,20 +17,23 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from feedrun import train
-from feedrun.experiment import Config, Experiment, Journal, Result
+from feedrun.experiment import Config, Count, Experiment, Journal, Positive, Result
+from feedrun.experiment.metrics import paired, picked
 from feedrun.models import decoder as mixing
+from feedrun.papers.slay import throughput
 from feedrun.papers.slay.attention.mechanisms import DELTA, KERNELS, windows
 from feedrun.papers.slay.decoders import generate, training
-from feedrun.papers.slay.decoders.training import Count, Mechanism, Positive, chosen
-from feedrun.papers.slay.lm import cost
+from feedrun.papers.slay.decoders.training import Mechanism, chosen
 from feedrun.papers.slay.lm.claims import CLAIMS, COMPARED
 from feedrun.papers.slay.lm.figures import figures
 from feedrun.papers.slay.lm.windows import NextByte, Windows, bigram, nats, unigram
-from feedrun.papers.slay.synthetic import harder
 from feedrun.tasks import docstrings
 from feedrun.train import tune
 
 BYTES = 256
+
+ROUNDS = 5
+"""Products of large matrices of which the median says what the device can do."""
 
 
 class Training(Config):
@@ -88,10 +91,15 @@ def run(cfg: LanguageModel, key, journal: Journal) -> Result:
         "bigram": bigram(corpus.train, corpus.test),
     }
     summary: dict[str, Any] = {f"loss_{name}": value for name, value in controls.items()}
-    curves, tuned_lr, sample, peak = {}, {}, "", cost.peak(cfg.dtype)
+    curves, tuned_lr, sample, peak = (
+        {},
+        {},
+        "",
+        throughput.all_devices_peak(cfg.dtype, rounds=ROUNDS),
+    )
     for label, mechanism in chosen(cfg.mechanisms, cfg.compared).items():
         own, rows = jax.random.clone(train_key), []
-        found = trained(cfg, own, mechanism, corpus, cost.timed(journal.scope(label), rows))
+        found = trained(cfg, own, mechanism, corpus, throughput.timed(journal.scope(label), rows))
         name = "ours" if label == cfg.ours else label
         summary[f"loss_{name}"] = tested(cfg, found.params, corpus.test).tolist()
         curves[name] = [row.metrics["train/loss"] for row in rows]
@@ -104,7 +112,7 @@ def run(cfg: LanguageModel, key, journal: Journal) -> Result:
         for name, v in summary.items()
         if name.startswith("loss")
     }
-    summary |= differences(summary)
+    summary |= paired(picked(summary, "loss_{}", sum(COMPARED, ())), COMPARED)
     names = list(tuned_lr)
     arrays = {
         "mechanisms": np.array(names),
@@ -128,7 +136,7 @@ def trained(cfg: LanguageModel, key, mechanism: Mechanism, corpus, journal) -> t
     """Networks at the rate that is best on the validation part."""
     t, net = cfg.training, decoder(cfg)
     stream = Windows(t.batch, cfg.context).stream(corpus.train)
-    optimizer, loss = harder.tunable(t.steps, t.weight_decay), NextByte(net)
+    optimizer, loss = training.tunable(t.steps, t.weight_decay), NextByte(net)
 
     def fit(keys, params, opt_state, journal):
         options: Any = {"steps": t.steps, "log_every": _every(cfg), "repeats": len(keys)}
@@ -167,23 +175,14 @@ def written(cfg: LanguageModel, key, params: Any, mechanism: Mechanism) -> str:
     return bytes(np.asarray(tokens, np.uint8)).decode(errors="replace")
 
 
-def differences(summary) -> dict[str, list[float]]:
-    """Test loss of one minus another's, seed by seed on the same batches, where both are there."""
-    found = {}
-    for a, b in COMPARED:
-        one, other = summary.get(f"loss_{a}"), summary.get(f"loss_{b}")
-        if one is not None and other is not None:
-            found[f"{a}_minus_{b}"] = np.subtract(one, other).tolist()
-    return found
-
-
 def speeds(cfg: LanguageModel, name: str, params, rows, peak: float) -> dict[str, float]:
     """Of training, all seeds together; nothing where a run was continued at its end."""
     tokens = _row_bytes(cfg) * len(cfg.training.rates)
-    speed = cost.tokens_per_second(rows, tokens=tokens)
+    speed = throughput.tokens_per_second(rows, tokens=tokens)
     if speed is None:
         return {}
-    share = cost.peak_share(params["net"], speed, peak)
+    one = jax.tree.map(lambda leaf: leaf[0], params["net"])
+    share = throughput.dense_share(one, speed, peak)
     return {f"tokens_per_second_{name}": speed, f"peak_share_{name}": share}
 
 

@@ -13,15 +13,13 @@ import jax
 import numpy as np
 from pydantic import Field, model_validator
 
-from feedrun.experiment import Config, Experiment, Journal, Result, one_of
+from feedrun.experiment import Config, Count, Experiment, Journal, Positive, Result, one_of
 from feedrun.papers.slay.speed import claims, figures, measures
 from feedrun.papers.slay.speed import fidelity as speed_fidelity
 from feedrun.papers.slay.speed import layer as speed_layer
 from feedrun.papers.slay.speed.layer import VARIANTS, Program
 from feedrun.runtime import machine
 
-Count = Annotated[int, Field(gt=0)]
-Positive = Annotated[float, Field(gt=0)]
 Name = Annotated[str, one_of(VARIANTS, "mechanism")]
 
 LEAST = 0.02

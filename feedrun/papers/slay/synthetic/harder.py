@@ -72,7 +72,8 @@ def _one(key, mechanism: Mechanism, names, which: int, sizes: Sizes, journal: Jo
     fit_key, check_key, test_key = jax.random.split(key, 3)
     loss = asked.Loss(decoder(sizes.width, sizes.heads, sizes.layers))
     shape = {"layers": sizes.layers, "heads": sizes.heads, "dimension": sizes.width // sizes.heads}
-    optimizer, sampler = tunable(sizes.steps, sizes.weight_decay), _sampler(names, sizes, 1)
+    optimizer = training.tunable(sizes.steps, sizes.weight_decay)
+    sampler = _sampler(names, sizes, 1)
 
     def fit(keys, params, opt_state, journal):
         return train.fit(
@@ -107,13 +108,6 @@ def _one(key, mechanism: Mechanism, names, which: int, sizes: Sizes, journal: Jo
     )
     tests = zip(jax.random.split(test_key, len(sizes.factors)), sizes.factors, strict=True)
     return np.stack([tested(key, tuned.params, factor) for key, factor in tests]), tuned.lr
-
-
-@cache
-def tunable(steps: int, weight_decay: float) -> Any:
-    """The one optimizer of all mechanisms: its rate is a number of the state."""
-    shape = training.warm_cosine(steps)
-    return training.adamw(1e-3, weight_decay=weight_decay, shape=shape)
 
 
 @cache

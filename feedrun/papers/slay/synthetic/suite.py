@@ -15,6 +15,7 @@ from feedrun.papers.slay.decoders import training
 from feedrun.papers.slay.decoders.training import Mechanism
 from feedrun.papers.slay.synthetic import levels
 from feedrun.tasks.synthetic import TASKS, Example, Task
+from feedrun.train.optim import adamw_cosine
 
 LENGTHS = (32, 72, 256)
 """Tasks are padded to the next of these: few compiled programs, little wasted."""
@@ -59,7 +60,7 @@ def accuracies(
 
     All mechanisms of a seed see the same batches and the same test examples.
     """
-    optimizer = training.adamw(LR, weight_decay=WEIGHT_DECAY)
+    optimizer = adamw_cosine(learning_rate=LR, decay=WEIGHT_DECAY, trained=training.TRAINED)
     losses = {length: asked.Loss(decoder(length)) for length in LENGTHS}
     found = np.full((len(names), len(mechanisms), seeds), np.nan)
     for i, (name, task_key) in enumerate(zip(names, keys_of(key, names), strict=True)):

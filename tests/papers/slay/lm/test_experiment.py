@@ -10,10 +10,10 @@ import pytest
 
 from feedrun.maths.attention import softmax_attention
 from feedrun.models import decoder as mixing
+from feedrun.papers.slay import throughput
 from feedrun.papers.slay.attention.mechanisms import DELTA, windows
 from feedrun.papers.slay.decoders import generate, training
 from feedrun.papers.slay.decoders.training import Mechanism
-from feedrun.papers.slay.lm import cost
 from feedrun.papers.slay.lm import windows as reading
 from feedrun.tasks import docstrings
 from tests.configs import config
@@ -186,15 +186,14 @@ def test_remat_computes_blocks_anew_and_changes_no_gradient(mechanism):
 
 def test_weights_that_tokens_are_multiplied_with_are_those_of_matrices():
     net = whole("softmax")[1]["net"]
-    stacked = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), net)
     blocks, logits = 2 * (3 + 1 + 4 + 4) * 8**2, 8 * 256
-    assert cost.peak_share(stacked, 10.0, 1e6) == pytest.approx(60 * (blocks + logits) / 1e6)
+    assert throughput.dense_share(net, 10.0, 1e6) == pytest.approx(60 * (blocks + logits) / 1e6)
 
 
 def test_speed_is_the_median_over_rows():
-    rows = [cost.Row(t, {}) for t in (0.0, 9.0, 11.0, 13.0)]
-    assert cost.tokens_per_second(rows, tokens=100) == 50
-    assert cost.tokens_per_second(rows[:1], tokens=100) is None
+    rows = [throughput.Row(t, {}) for t in (0.0, 9.0, 11.0, 13.0)]
+    assert throughput.tokens_per_second(rows, tokens=100) == 50
+    assert throughput.tokens_per_second(rows[:1], tokens=100) is None
 
 
 def test_sizes_of_decoders_that_do_not_fit_are_refused():

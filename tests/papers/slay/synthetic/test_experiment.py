@@ -17,6 +17,7 @@ from feedrun.papers.slay.synthetic.experiment import EXPERIMENT, Synthetic, hard
 from feedrun.tasks import recall
 from feedrun.tasks.synthetic import TASKS
 from feedrun.train import streams, tune
+from feedrun.train.optim import adamw_cosine
 from tests.configs import config
 
 pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
@@ -107,7 +108,7 @@ def test_what_was_drawn_is_not_trained():
         params,
         tasks.Loss(decoder),
         sampler.stream(0),
-        training.adamw(1e-2, weight_decay=0.1),
+        adamw_cosine(learning_rate=1e-2, decay=0.1, trained=training.TRAINED),
         steps=2,
         log_every=2,
         journal=silent_journal(),
@@ -132,7 +133,7 @@ def test_tuning_takes_the_rate_with_the_best_validation_score_and_fresh_seeds():
         start=lambda keys: jax.vmap(lambda key: jax.random.normal(key, ()))(keys),
         fit=fit,
         score=lambda rates: np.abs(np.asarray(rates) - 2.1e-3),
-        optimizer=training.optax.inject_hyperparams(training.optax.sgd)(learning_rate=0.1),
+        optimizer=adamw_cosine(decay=0.0),
         journal=silent_journal(),
     )
     assert tuned.lr == 2e-3 and len(tuned.trials) == 3

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from feedrun.errors import known
-from feedrun.experiment import Config, Count, Experiment, Journal, Positive, Result
+from feedrun.experiment import Config, Count, Experiment, Journal, Positive, Result, multiple_of
 from feedrun.experiment.metrics import paired, picked
 from feedrun.papers.slay.decoders.training import Mechanism, chosen
 from feedrun.papers.slay.synthetic import harder, levels, suite
@@ -54,6 +54,7 @@ class Harder(Config):
     test_batches: Count
     rates: Annotated[list[Positive], Field(min_length=1)]
     weight_decay: Annotated[float, Field(ge=0)]
+    _heads = model_validator(mode="after")(multiple_of("width", "heads"))
 
 
 class Synthetic(Config):
@@ -73,10 +74,6 @@ class Synthetic(Config):
         for name in self.harder.tasks:
             for factor in (1, *self.harder.factors):
                 recall.task(name, self.harder.length * factor)
-        if self.harder.width % self.harder.heads:
-            raise ValueError(
-                f"width {self.harder.width} is not a multiple of heads {self.harder.heads}"
-            )
         return self
 
 
@@ -84,9 +81,16 @@ def run(cfg: Synthetic, key, journal: Journal) -> Result:
     """The paper's suite, its levels, then the harder tasks."""
     suite_key, level_key, harder_key = jax.random.split(key, 3)
     s, h = cfg.suite, cfg.harder
-    sizes = {"batch": s.batch, "seeds": s.seeds, "steps": s.steps, "test_batches": s.test_batches}
-    compared = chosen(cfg.mechanisms, s.compared)
-    right = suite.accuracies(suite_key, compared, s.tasks, journal=journal.scope("suite"), **sizes)
+    right = suite.accuracies(
+        suite_key,
+        chosen(cfg.mechanisms, s.compared),
+        s.tasks,
+        seeds=s.seeds,
+        steps=s.steps,
+        batch=s.batch,
+        test_batches=s.test_batches,
+        journal=journal.scope("suite"),
+    )
     lines = suite.measured_levels(level_key, s.tasks, batch=s.batch, batches=s.test_batches)
     arrays = {
         "suite_accuracy": right,
@@ -96,12 +100,11 @@ def run(cfg: Synthetic, key, journal: Journal) -> Result:
     }
     summary, notes = suite_summary(cfg, right, lines)
     if h.tasks:
-        fields = {name: getattr(h, name) for name in harder.Sizes._fields}
         found = harder.accuracies(
             harder_key,
             chosen(cfg.mechanisms, h.compared),
             h.tasks,
-            harder.Sizes(**fields),
+            harder.Sizes(*(getattr(h, name) for name in harder.Sizes._fields)),
             journal.scope("harder"),
         )
         arrays |= {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from feedrun.experiment import silent_journal
-from feedrun.models import decoder as mixing
+from feedrun.models.decoder import bare
 from feedrun.papers.slay.decoders import tasks, training
 from feedrun.papers.slay.decoders.training import Mechanism
 from feedrun.papers.slay.synthetic import levels, suite
@@ -83,10 +83,10 @@ def test_padded_tasks_of_other_vocabularies_train_as_they_would_alone():
     """The loss of a task in a shared program is that of its own tokens and classes."""
     sampler, which = suite.sampler_of("sort", ["reverse", "sort", "parity"], 4)
     batch = sampler(jnp.asarray(which), jax.random.key(0))
-    loss = tasks.Loss(suite.decoder(sampler.length))
+    loss = tasks.Loss(suite.network(sampler.length))
     nothing = Mechanism(attend="softmax", **BUDGET)
     keys = jax.random.split(jax.random.key(1), 1)
-    draw = training.drawing(nothing, **suite.SHAPE)
+    draw = suite.drawing(nothing)
     params = jax.tree.map(lambda x: x[0], training.starts(keys, loss.decoder, draw))
     short = [jnp.asarray(x[:, :16]) for x in batch.examples]
     logits = jax.vmap(lambda x: training.logits(loss.decoder, params, x))(short[0])[..., :32]
@@ -98,7 +98,7 @@ def test_what_was_drawn_is_not_trained():
     from feedrun import train
 
     mechanism = Mechanism(attend="slay", **BUDGET)
-    decoder = mixing.bare(vocabulary=8, length=8, width=8, heads=2, layers=1)
+    decoder = bare(vocabulary=8, length=8, width=8, heads=2, layers=1)
     draw = training.drawing(mechanism, layers=1, heads=2, dimension=4)
     keys = jax.random.split(jax.random.key(0), 2)
     params = training.starts(keys, decoder, draw)

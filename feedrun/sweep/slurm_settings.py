@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
-from feedrun.experiment import Config
+from feedrun.experiment import Config, Count, Natural
 from feedrun.runner import config
 
 SHARED = ("timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes",
@@ -24,8 +24,6 @@ def _lines(given: Any) -> Any:
 
 
 Lines = Annotated[list[str], BeforeValidator(_lines)]
-Count = Annotated[int, Field(gt=0)]
-Natural = Annotated[int, Field(ge=0)]
 Plain = Annotated[Any, AfterValidator(_plain)]
 """One value, as an option of sbatch has it; true: the option alone; false and null: no option."""
 

@@ -135,13 +135,6 @@ def mixture_variance(rule: Rule, x: Real) -> Real:
     return np.sum(powers * spread, axis=-1) / mixture(rule, x) ** 2
 
 
-def best_allocation(rule: Rule, x: float) -> Float[np.ndarray, "R"]:
-    """Shares of the features a node should get for the least variance at x."""
-    deviation = exponential_variance(x, rule.nodes) ** 0.5
-    wanted = rule.weights * np.exp(2 * rule.nodes * x) * deviation
-    return wanted / wanted.sum()
-
-
 def kernel_attention(
     scores: Float[Array, "T S"],
     v: Float[Array, "S E"],

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from feedrun.maths import sphere
-from feedrun.maths.quadrature import Rule
-from feedrun.papers.slay import nodes, theory
+from feedrun.papers.slay import theory
 
 X = np.linspace(-1, 1, 401)
 
@@ -62,54 +61,6 @@ def test_limit_kernels_are_the_kernel_plus_what_they_should_not_have():
     np.testing.assert_allclose(theory.laplace_limit(x, 0.1), K + 2.1 / 4 + x / 2, rtol=1e-10)
     anchor = theory.anchor_limit(x, 0.1)
     np.testing.assert_allclose(anchor, 2 * K + 1 / (2.1 - 2 * x), rtol=1e-10)
-
-
-def test_best_allocation_has_less_variance_than_equal_shares_and_its_neighbours():
-    rule = theory.laguerre_nodes(3, 1e-3)
-
-    def variance(shares):
-        return sum(
-            theory.mixture_variance(Rule(rule.nodes[r : r + 1], rule.weights[r : r + 1]), 0.0)
-            * rule.weights[r] ** 2
-            / shares[r]
-            for r in range(3)
-        )
-
-    best = theory.best_allocation(rule, 0.0)
-    np.testing.assert_allclose(best.sum(), 1)
-    assert variance(best) < variance(np.full(3, 1 / 3))
-    for step in np.eye(3):
-        moved = best + 0.02 * (step - 1 / 3)
-        assert variance(best) < variance(moved)
-
-
-def test_whole_sphere_nodes_reach_the_peak_that_laguerre_misses():
-    K = np.asarray(theory.spherical_yat(jnp.asarray(X), 1e-3))
-    ours = nodes.peaked_kernel(nodes.whole_sphere(12, 1e-3), X, 1e-3)
-    paper = theory.quadrature_kernel(theory.laguerre_nodes(12, 1e-3), X)
-    positive = K > 0
-    assert np.max(np.abs(ours / np.where(positive, K, 1) - 1)[positive]) < 6.5e-3
-    assert paper[-1] < 0.03 * K[-1]
-
-
-def test_fitted_nodes_beat_laguerre_where_they_were_fitted():
-    x = np.random.default_rng(0).normal(size=3000) / 8
-    K = np.asarray(theory.spherical_yat(jnp.asarray(x), 1e-3))
-
-    def error(rule):
-        return np.sum((theory.quadrature_kernel(rule, x) - K) ** 2)
-
-    assert error(nodes.fitted(x, 1e-3, count=2, prf=np.inf)) < error(theory.laguerre_nodes(2, 1e-3))
-    noisy = nodes.fitted(x, 1e-3, count=1, prf=16.0)
-    assert noisy.nodes[0] < 0.1  # with 16 features the noise of s = 1/2 costs more than its bias
-
-
-def test_sampled_nodes_are_unbiased_for_the_kernel_itself():
-    x = np.array(-0.4)  # where e^{2 s x} has finite variance under the mixture
-    rule = nodes.sampled(jax.random.key(0), 100_000, 1e-3)
-    draws = theory.quadrature_kernel(Rule(rule.nodes[:, None], rule.weights[:1]), x) * 100_000
-    truth = float(theory.spherical_yat(jnp.asarray(-0.4), 1e-3))
-    assert abs(draws.mean() - truth) < 4 * draws.std() / draws.size**0.5
 
 
 def test_kernel_attention_is_the_weighted_mean_of_what_is_seen():

@@ -13,7 +13,7 @@ from feedrun.models.decoder import Decoder
 
 
 def kernel_of(drawn: Any) -> Kernel:
-    """The kernel within what `compared.drawing` drew; ValueError where there is none."""
+    """The kernel within what `training.drawing` drew; ValueError where there is none."""
     for inside in (drawn, *getattr(drawn, "args", ())):
         for arg in getattr(inside, "args", ()):
             if isinstance(arg, Kernel):
@@ -22,7 +22,7 @@ def kernel_of(drawn: Any) -> Kernel:
 
 
 def recurrent(delta: float) -> Any:
-    """A mixing (`models.mixing`) of one position, its memory (kernel, state) of each head."""
+    """A mixing (see `models.decoder`) of one position, its memory (kernel, state) of each head."""
 
     def mix(memory, q, k, v):
         kernel, state = memory

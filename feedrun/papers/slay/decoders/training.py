@@ -8,17 +8,17 @@ import jax
 import optax
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
-from pydantic import Field
 
 from feedrun.errors import known
-from feedrun.experiment import Config, one_of
+from feedrun.experiment import Config, Count, Positive, one_of
 from feedrun.maths.attention import softmax_attention
 from feedrun.models.decoder import Decoder
 from feedrun.papers.slay.attention.mechanisms import ATTENDS, KERNELS, Sizes
 from feedrun.papers.slay.attention.pairwise import by_pairs
+from feedrun.train.optim import adamw_cosine, optax_cosine
 
-Count = Annotated[int, Field(gt=0)]
-Positive = Annotated[float, Field(gt=0)]
+TRAINED = {"net": True, "drawn": False}
+"""Of a network's params."""
 
 
 class Mechanism(Config):
@@ -86,26 +86,11 @@ def logits(decoder: Decoder, params: Mapping[str, Any], tokens: Any) -> Float[Ar
     return decoder.apply(params["net"], jax.lax.stop_gradient(params["drawn"]), tokens)[0]
 
 
-def adamw(
-    lr: float, *, weight_decay: float, shape: Callable[[Any], Any] | None = None
-) -> optax.GradientTransformation:
-    """AdamW on "net" alone, its learning rate a number that `train.tuned` can change.
+@cache
+def tunable(steps: int, weight_decay: float) -> optax.GradientTransformation:
+    """The one optimizer of all mechanisms, its rate a number of the state (see `train.tuned`).
 
-    With a `shape`, a function of the step that multiplies the rate, gradients are clipped to
-    norm 1 as well.
+    The rate rises in the first tenth of the steps and falls to 0.1 as a cosine; clipped to norm 1.
     """
-
-    def make(learning_rate):
-        only = {"net": True, "drawn": False}
-        plain = optax.masked(optax.adamw(learning_rate, weight_decay=weight_decay), only)
-        if shape is None:
-            return plain
-        clip = optax.clip_by_global_norm(1.0)
-        return optax.chain(clip, plain, optax.scale_by_schedule(shape))
-
-    return optax.inject_hyperparams(make)(learning_rate=lr)
-
-
-def warm_cosine(steps: int) -> Callable[[Any], Any]:
-    """From 0 to 1 in the first tenth of the steps, then down to 0.1 as a cosine."""
-    return optax.warmup_cosine_decay_schedule(0.0, 1.0, max(1, steps // 10), steps, 0.1)
+    shape = optax_cosine(steps, warmup=max(1, steps // 10), last=0.1)
+    return adamw_cosine(shape, decay=weight_decay, trained=TRAINED, clip=1.0, rate="before shape")

@@ -4,13 +4,9 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from feedrun.experiment import Config, one_of
+from feedrun.experiment import Config, Count, Positive, Share, multiple_of, one_of
 from feedrun.papers.slay.attention.mechanisms import ATTENDS, KERNELS, SIGNED, Sizes
 from feedrun.papers.slay.kernel import fidelity
-
-Count = Annotated[int, Field(gt=0)]
-Positive = Annotated[float, Field(gt=0)]
-
 
 Attention = Annotated[str, one_of([*ATTENDS, *fidelity.LIMITS], "mechanism")]
 Scored = Annotated[str, one_of(["yat", "yat_raw", *KERNELS], "mechanism")]
@@ -80,7 +76,7 @@ class Fidelity(Config):
     tokens: Count
     dimension: Annotated[int, Field(ge=2)]
     heads: Count
-    correlation: Annotated[float, Field(ge=0, lt=1)]
+    correlation: Share
     chunk: Count
     mechanisms: Annotated[list[Attention], Field(min_length=1)]
     swept: list[Attention]
@@ -121,11 +117,7 @@ class Ablation(Config):
     mechanisms: Annotated[list[Attention], Field(min_length=1)]
     columns: Annotated[list[Column], Field(min_length=1)]
 
-    @model_validator(mode="after")
-    def _heads_divide_the_embedding(self):
-        if self.embed % self.heads:
-            raise ValueError(f"embed {self.embed} is not a multiple of heads {self.heads}")
-        return self
+    _heads = model_validator(mode="after")(multiple_of("embed", "heads"))
 
 
 class Selectivity(Config):

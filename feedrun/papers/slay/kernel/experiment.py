@@ -70,8 +70,9 @@ def closed_forms(cfg: KernelConfig, key) -> dict[str, Any]:
     vector_key, feature_key = jax.random.split(key)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(vector_key)))
     own = cfg.exact
-    sizes = {"dimensions": own.dimensions, "vectors": own.vectors}
-    found = identities.measured(rng, eps=cfg.eps, points=own.points, **sizes)
+    found = identities.measured(
+        rng, eps=cfg.eps, points=own.points, dimensions=own.dimensions, vectors=own.vectors
+    )
     budget = cfg.fidelity.budgets[0]
     found["definiteness_features"] = sampling.features_definiteness(
         feature_key, own.dimensions[-1], own.vectors, budget.sizes(cfg.eps)
@@ -101,16 +102,28 @@ def sampled(cfg: KernelConfig, key) -> dict[str, Any]:
 def signed(cfg: KernelConfig, key) -> dict[str, Any]:
     """Signs of scores and of denominators."""
     own = cfg.signs
-    shape = {"tokens": own.tokens, "dimension": own.dimension, "repeats": cfg.seeds}
-    return signs.measured(key, own.mechanisms, own.budget.sizes(own.eps), **shape)
+    return signs.measured(
+        key,
+        own.mechanisms,
+        own.budget.sizes(own.eps),
+        tokens=own.tokens,
+        dimension=own.dimension,
+        repeats=cfg.seeds,
+    )
 
 
 def spread(cfg: KernelConfig, key) -> dict[str, Any]:
     """Entropies."""
     own = cfg.selectivity
-    shape = {"tokens": own.tokens, "dimension": own.dimension, "repeats": cfg.seeds}
-    sizes = own.budget.sizes(own.eps)
-    return selectivity.measured(key, own.mechanisms, own.similarities, sizes, **shape)
+    return selectivity.measured(
+        key,
+        own.mechanisms,
+        own.similarities,
+        own.budget.sizes(own.eps),
+        tokens=own.tokens,
+        dimension=own.dimension,
+        repeats=cfg.seeds,
+    )
 
 
 def table_rows(cfg: KernelConfig) -> list[Row]:
@@ -152,9 +165,13 @@ def outputs(cfg: KernelConfig, key, journal: Journal, progress):
 
 def heads_of(cfg: KernelConfig, key, *, tokens: int) -> fidelity.Heads:
     """Both kinds of data for all seeds."""
-    correlations = jnp.array([0.0, cfg.fidelity.correlation])
-    shape = {"heads": cfg.fidelity.heads, "dimension": cfg.fidelity.dimension}
-    return fidelity.draw(jax.random.split(key, cfg.seeds), correlations, tokens=tokens, **shape)
+    return fidelity.draw(
+        jax.random.split(key, cfg.seeds),
+        jnp.array([0.0, cfg.fidelity.correlation]),
+        heads=cfg.fidelity.heads,
+        tokens=tokens,
+        dimension=cfg.fidelity.dimension,
+    )
 
 
 def nodes_rows(cfg: KernelConfig) -> list[Row]:
@@ -189,8 +206,15 @@ def layers(cfg: KernelConfig, key, journal: Journal, progress):
     own = cfg.ablation
     columns = [ablation.Size(c.label, c.tokens, c.sizes(own.eps)) for c in own.columns]
     shape = ablation.Shape(own.embed, own.heads, own.batch)
-    how = {"repeats": own.repeats, "journal": journal, "progress": progress}
-    found = ablation.table(key, own.mechanisms, columns, shape, **how)
+    found = ablation.table(
+        key,
+        own.mechanisms,
+        columns,
+        shape,
+        repeats=own.repeats,
+        journal=journal,
+        progress=progress,
+    )
     arrays = {
         "ablation_names": np.array(own.mechanisms),
         "ablation_labels": np.array([c.label for c in columns]),

@@ -17,20 +17,23 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from feedrun import train
-from feedrun.experiment import Config, Experiment, Journal, Result
-from feedrun.models import decoder as mixing
+from feedrun.experiment import Config, Count, Experiment, Journal, Positive, Result
+from feedrun.experiment.metrics import paired, picked
+from feedrun.models.decoder import Decoder, attention, standard
+from feedrun.papers.slay import throughput
 from feedrun.papers.slay.attention.mechanisms import DELTA, KERNELS, windows
 from feedrun.papers.slay.decoders import generate, training
-from feedrun.papers.slay.decoders.training import Count, Mechanism, Positive, chosen
-from feedrun.papers.slay.lm import cost
+from feedrun.papers.slay.decoders.training import Mechanism, chosen
 from feedrun.papers.slay.lm.claims import CLAIMS, COMPARED
 from feedrun.papers.slay.lm.figures import figures
 from feedrun.papers.slay.lm.windows import NextByte, Windows, bigram, nats, unigram
-from feedrun.papers.slay.synthetic import harder
 from feedrun.tasks import docstrings
 from feedrun.train import tune
 
 BYTES = 256
+
+ROUNDS = 5
+"""Products of large matrices of which the median says what the device can do."""
 
 
 class Training(Config):
@@ -88,10 +91,15 @@ def run(cfg: LanguageModel, key, journal: Journal) -> Result:
         "bigram": bigram(corpus.train, corpus.test),
     }
     summary: dict[str, Any] = {f"loss_{name}": value for name, value in controls.items()}
-    curves, tuned_lr, sample, peak = {}, {}, "", cost.peak(cfg.dtype)
+    curves, tuned_lr, sample, peak = (
+        {},
+        {},
+        "",
+        throughput.all_devices_peak(cfg.dtype, rounds=ROUNDS),
+    )
     for label, mechanism in chosen(cfg.mechanisms, cfg.compared).items():
         own, rows = jax.random.clone(train_key), []
-        found = trained(cfg, own, mechanism, corpus, cost.timed(journal.scope(label), rows))
+        found = trained(cfg, own, mechanism, corpus, throughput.timed(journal.scope(label), rows))
         name = "ours" if label == cfg.ours else label
         summary[f"loss_{name}"] = tested(cfg, found.params, corpus.test).tolist()
         curves[name] = [row.metrics["train/loss"] for row in rows]
@@ -104,7 +112,7 @@ def run(cfg: LanguageModel, key, journal: Journal) -> Result:
         for name, v in summary.items()
         if name.startswith("loss")
     }
-    summary |= differences(summary)
+    summary |= paired(picked(summary, "loss_{}", sum(COMPARED, ())), COMPARED)
     names = list(tuned_lr)
     arrays = {
         "mechanisms": np.array(names),
@@ -126,14 +134,22 @@ def run(cfg: LanguageModel, key, journal: Journal) -> Result:
 
 def trained(cfg: LanguageModel, key, mechanism: Mechanism, corpus, journal) -> tune.Tuned:
     """Networks at the rate that is best on the validation part."""
-    t, net = cfg.training, decoder(cfg)
+    t, net = cfg.training, network(cfg)
     stream = Windows(t.batch, cfg.context).stream(corpus.train)
-    optimizer, loss = harder.tunable(t.steps, t.weight_decay), NextByte(net)
+    optimizer, loss = training.tunable(t.steps, t.weight_decay), NextByte(net)
 
     def fit(keys, params, opt_state, journal):
-        options: Any = {"steps": t.steps, "log_every": _every(cfg), "repeats": len(keys)}
         return train.fit(
-            keys, params, loss, stream, optimizer, opt_state=opt_state, journal=journal, **options
+            keys,
+            params,
+            loss,
+            stream,
+            optimizer,
+            steps=t.steps,
+            log_every=_every(cfg),
+            journal=journal,
+            opt_state=opt_state,
+            repeats=len(keys),
         )
 
     return tune.tuned_fit(
@@ -149,58 +165,60 @@ def trained(cfg: LanguageModel, key, mechanism: Mechanism, corpus, journal) -> t
 
 def tested(cfg: LanguageModel, params: Any, text: np.ndarray) -> np.ndarray:
     """Nats a byte (R,) on windows that do not overlap, at most `windows` of them, evenly spread."""
-    return nats(NextByte(decoder(cfg)), params, text, context=cfg.context, most=cfg.windows)
+    return nats(NextByte(network(cfg)), params, text, context=cfg.context, most=cfg.windows)
 
 
 def written(cfg: LanguageModel, key, params: Any, mechanism: Mechanism) -> str:
     """What the first network says after the prompt, byte by byte from its state."""
     first = jax.tree.map(lambda leaf: leaf[0], params)
     kernels = generate.kernel_of(first["drawn"])
-    shape = {"layers": cfg.layers, "heads": cfg.heads, "dimension": cfg.width // cfg.heads}
-    window = windows(mechanism.attend, mechanism.sizes)
-    sizing = {"chunk": mechanism.chunk if kernels.scores else 1, "window": window}
-    memory = generate.empty(kernels, **sizing, **shape)
-    net = decoder(cfg, streaming=True)
+    memory = generate.empty(
+        kernels,
+        layers=cfg.layers,
+        heads=cfg.heads,
+        dimension=cfg.width // cfg.heads,
+        chunk=mechanism.chunk if kernels.scores else 1,
+        window=windows(mechanism.attend, mechanism.sizes),
+    )
+    net = network(cfg, streaming=True)
     prompt = jnp.asarray(np.frombuffer(cfg.prompt.encode(), np.uint8), jnp.int32)
     given = (key, cfg.temperature, first["net"], memory, prompt)
     tokens = generate.stream(*given, decoder=net, length=cfg.sample_bytes)
     return bytes(np.asarray(tokens, np.uint8)).decode(errors="replace")
 
 
-def differences(summary) -> dict[str, list[float]]:
-    """Test loss of one minus another's, seed by seed on the same batches, where both are there."""
-    found = {}
-    for a, b in COMPARED:
-        one, other = summary.get(f"loss_{a}"), summary.get(f"loss_{b}")
-        if one is not None and other is not None:
-            found[f"{a}_minus_{b}"] = np.subtract(one, other).tolist()
-    return found
-
-
 def speeds(cfg: LanguageModel, name: str, params, rows, peak: float) -> dict[str, float]:
     """Of training, all seeds together; nothing where a run was continued at its end."""
     tokens = _row_bytes(cfg) * len(cfg.training.rates)
-    speed = cost.tokens_per_second(rows, tokens=tokens)
+    speed = throughput.tokens_per_second(rows, tokens=tokens)
     if speed is None:
         return {}
-    share = cost.peak_share(params["net"], speed, peak)
+    one = jax.tree.map(lambda leaf: leaf[0], params["net"])
+    share = throughput.dense_share(one, speed, peak)
     return {f"tokens_per_second_{name}": speed, f"peak_share_{name}": share}
 
 
-def decoder(cfg: LanguageModel, *, streaming: bool = False) -> mixing.Decoder:
+def network(cfg: LanguageModel, *, streaming: bool = False) -> Decoder:
     """The one network; `streaming`: with states of kernels in place of sequences."""
     sizes = cfg.context, cfg.width, cfg.heads, cfg.layers
-    return _decoder(*sizes, dtype=cfg.dtype, remat=cfg.remat, streaming=streaming)
+    return _network(*sizes, dtype=cfg.dtype, remat=cfg.remat, streaming=streaming)
 
 
 @cache
-def _decoder(
+def _network(
     context: int, width: int, heads: int, layers: int, *, dtype: str, remat: bool, streaming: bool
-) -> mixing.Decoder:
-    sizes: Any = {"width": width, "heads": heads, "layers": layers, "length": context}
-    sizes |= {"dtype": None if dtype == "float32" else jnp.dtype(dtype), "remat": remat}
-    mix = generate.recurrent(DELTA) if streaming else mixing.attention
-    return mixing.standard(vocabulary=BYTES, places="learned", mix=mix, **sizes)
+) -> Decoder:
+    return standard(
+        vocabulary=BYTES,
+        places="learned",
+        length=context,
+        width=width,
+        heads=heads,
+        layers=layers,
+        mix=generate.recurrent(DELTA) if streaming else attention,
+        dtype=None if dtype == "float32" else jnp.dtype(dtype),
+        remat=remat,
+    )
 
 
 def padded_curves(cfg: LanguageModel, curves: list) -> np.ndarray:
@@ -222,8 +240,9 @@ def _every(cfg: LanguageModel) -> int:
 
 
 def _drawing(cfg: LanguageModel, mechanism: Mechanism):
-    shape = {"layers": cfg.layers, "heads": cfg.heads, "dimension": cfg.width // cfg.heads}
-    return training.drawing(mechanism, **shape)
+    return training.drawing(
+        mechanism, layers=cfg.layers, heads=cfg.heads, dimension=cfg.width // cfg.heads
+    )
 
 
 EXPERIMENT = Experiment(config=LanguageModel, run=run, claims=CLAIMS, figures=figures)

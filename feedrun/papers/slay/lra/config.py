@@ -1,10 +1,19 @@
 """Settings of slay_lra: five tasks' sizes, of which those of the chosen task count."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import Field, model_validator
 
-from feedrun.experiment import Config, Elsewhere, one_of
+from feedrun.experiment import (
+    Config,
+    Count,
+    Elsewhere,
+    Natural,
+    OneOrMany,
+    Positive,
+    Share,
+    one_of,
+)
 from feedrun.models.classifier import Pool
 from feedrun.papers.slay.attention.mechanisms import ATTENDS, SIGNED
 from feedrun.tasks.lra.catalogue import TASKS
@@ -23,23 +32,8 @@ whose denominators may be negative are left out: they do not train.
 """
 
 
-def _listed(given: Any) -> Any:
-    return given if isinstance(given, list) else [given]
-
-
-Count = Annotated[int, Field(gt=0)]
-Natural = Annotated[int, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, one_of(NAMES, "attention")]
-Names = Annotated[
-    list[str],
-    Field(min_length=1),
-    BeforeValidator(_listed),
-    one_of(NAMES, "attention"),
-    PlainSerializer(lambda names: names[0] if len(names) == 1 else names),
-]
-"""One name or several; a single one stays a word in records and tables."""
+Names = Annotated[OneOrMany, one_of(NAMES, "attention")]
 
 
 class Data(Config):

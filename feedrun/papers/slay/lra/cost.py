@@ -1,21 +1,17 @@
 """What an attention costs: time and memory of a training step, and the size of its state."""
 
-import time
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from feedrun.maths.kernel_sums import fused
 from feedrun.papers.slay.attention.mechanisms import KERNELS, Sizes
 from feedrun.papers.slay.lra.training import Program
+from feedrun.papers.slay.throughput import dense_share, median_seconds
 from feedrun.tasks.lra.sequences import Buckets
-
-PEAK_SIDE = 2048
-"""Of the square matrices whose product says what the device can do."""
 
 
 class Cost(NamedTuple):
@@ -46,22 +42,15 @@ def cost(
     zero, key = jnp.asarray(0), jax.random.key(0)
     step = jax.jit(partial(_step, program)).lower(state, (zero, rows[0]), key).compile()
     seconds = [
-        _median(lambda i=i, now=now: step(state, (zero + i, now), key), rounds)
+        median_seconds(lambda i=i, now=now: step(state, (zero + i, now), key), rounds=rounds)
         for i, now in enumerate(rows)
     ]
     tokens = sum(int(now[1].sum()) for now in rows)
-    weights = multiplying(params["weights"])
     speed = tokens / sum(seconds)
     account: Any = step.memory_analysis()
+    share = dense_share(params["weights"], speed, peak)
     memory = account.temp_size_in_bytes / 2**20
-    return Cost(speed, memory, 6 * weights * speed / peak, sum(seconds) / len(rows))
-
-
-def peak(dtype: Any, *, rounds: int) -> float:
-    """Operations a second of one product of square matrices."""
-    a = jnp.ones((PEAK_SIDE, PEAK_SIDE), dtype)
-    product = jax.jit(lambda a: jnp.matmul(a, a, preferred_element_type=jnp.float32))
-    return 2 * PEAK_SIDE**3 / _median(lambda: product(a), rounds)
+    return Cost(speed, memory, share, sum(seconds) / len(rows))
 
 
 def features(name: str, dimension: int, sizes: Sizes) -> int | None:
@@ -93,20 +82,3 @@ def _step(program: Program, state, batch, key):
     grads, _ = jax.grad(program.loss, has_aux=True)(params, batch, key)
     updates, opt_state = program.optimizer.update(grads, opt_state, params)
     return optax.apply_updates(params, updates), opt_state
-
-
-def multiplying(weights) -> int:
-    """Numbers in matrices; not in tables, of which a token takes one row and multiplies nothing."""
-    leaves = jax.tree_util.tree_leaves_with_path(weights)
-    return sum(leaf.size for path, leaf in leaves if path[-1].key == "kernel")
-
-
-def _median(work, rounds: int) -> float:
-    """Seconds of one call, the first left out."""
-    jax.block_until_ready(work())
-    seconds = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        jax.block_until_ready(work())
-        seconds.append(time.perf_counter() - start)
-    return float(np.median(seconds))

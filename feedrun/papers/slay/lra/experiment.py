@@ -10,7 +10,6 @@ What should come out: softmax and the exact kernel learn the task; what SLAY's r
 of that; whether the exact square beside a window of the exact kernel keeps more.
 """
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -18,11 +17,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from feedrun.experiment import Experiment, Journal, Result
+from feedrun.experiment.metrics import alone, paired
 from feedrun.models import classifier as models
+from feedrun.papers.slay import throughput
 from feedrun.papers.slay.lra import cost, figures, mixing, sweep_figures, training
 from feedrun.papers.slay.lra.claims import CLAIMS, PAIRS, learned
 from feedrun.papers.slay.lra.config import LongRange
 from feedrun.tasks.lra import catalogue, sequences
+from feedrun.train import tune
 
 MAPPED = 40
 """Length of the sequence whose attention is drawn, or the nearest that there is."""
@@ -52,27 +54,32 @@ def run(cfg: LongRange, key, journal: Journal) -> Result:
     tune_key, seeds_key = jax.random.split(key)
     same = jnp.stack([jax.random.clone(tune_key) for _ in cfg.rates])
     keys = jax.random.split(seeds_key, cfg.seeds), same
-    peak = cost.peak(cfg.dtype, rounds=cfg.timed)
+    peak = throughput.peak(cfg.dtype, rounds=cfg.timed)
     found = {}
     for name in cfg.attends:
         found[name] = outcome(cfg, name, data, keys, peak, journal)
         journal.log(len(found), {f"{name}/accuracy": found[name].accuracy.tolist()})
     summary = {k: v for name in found for k, v in metrics(name, found[name], majority).items()}
-    summary |= differences(found, ours=cfg.ours)
+    accuracies = {name: it.accuracy for name, it in found.items()}
+    summary |= paired(accuracies, PAIRS, alias={"ours": cfg.ours})
     summary["tokens_not_padding"] = sequences.real_share(bucketed(cfg, data))
-    if len(found) == 1:
-        prefix = f"{cfg.attends[0]}/"
-        summary |= {k.removeprefix(prefix): v for k, v in summary.items() if k.startswith(prefix)}
+    summary |= alone(summary, cfg.attends)
     return Result(summary, arrays(cfg, data, found, majority), notes(cfg, data, found, majority))
 
 
 def load(cfg: LongRange) -> sequences.SequenceTask:
     """The task's data at its sizes."""
     d = cfg.sizes.data
-    counts: dict[str, Any] = {"length": d.length, "train": d.train, "valid": d.valid}
-    counts |= {"test": d.test} | d.options
-    folder = cfg.folder if cfg.published else None
-    return catalogue.load(cfg.task, **counts, folder=folder, seed=cfg.data_seed)
+    return catalogue.load(
+        cfg.task,
+        length=d.length,
+        train=d.train,
+        valid=d.valid,
+        test=d.test,
+        folder=cfg.folder if cfg.published else None,
+        seed=cfg.data_seed,
+        **d.options,
+    )
 
 
 def bucketed(cfg: LongRange, data: sequences.SequenceTask) -> sequences.Buckets:
@@ -85,13 +92,33 @@ def built(
 ) -> training.Program:
     """The model with this mechanism, and how it is trained, in groups of these widths."""
     m, t = cfg.sizes.model, cfg.sizes.training
-    sizes = models.Sizes(data.vocabulary, data.classes, cfg.sizes.data.length, **m.model_dump())
-    dtype = None if cfg.dtype == "float32" else jnp.dtype(cfg.dtype)
-    pairs = data.train.tokens.ndim == 3
-    how: dict[str, Any] = {"pairs": pairs, "dtype": dtype, "remat": cfg.remat}
-    model = models.classifier(sizes, mixing.mixing(cfg, name)[0], **how)
-    sizes = {"steps": t.steps, "batch": t.batch, "warmup": t.warmup, "decay": t.decay}
-    return training.program(model, widths, **sizes, drop=m.drop > 0)
+    model = models.classifier(
+        models.Sizes(
+            data.vocabulary,
+            data.classes,
+            cfg.sizes.data.length,
+            layers=m.layers,
+            width=m.width,
+            qkv=m.qkv,
+            heads=m.heads,
+            hidden=m.hidden,
+            pool=m.pool,
+            drop=m.drop,
+        ),
+        mixing.mixing(cfg, name)[0],
+        pairs=data.train.tokens.ndim == 3,
+        dtype=None if cfg.dtype == "float32" else jnp.dtype(cfg.dtype),
+        remat=cfg.remat,
+    )
+    return training.program(
+        model,
+        widths,
+        steps=t.steps,
+        batch=t.batch,
+        warmup=t.warmup,
+        decay=t.decay,
+        drop=m.drop > 0,
+    )
 
 
 def outcome(cfg: LongRange, name: str, data, keys, peak: float, journal: Journal) -> Outcome:
@@ -99,18 +126,34 @@ def outcome(cfg: LongRange, name: str, data, keys, peak: float, journal: Journal
     t, learnt = cfg.sizes.training, bucketed(cfg, data)
     program = built(cfg, name, data, learnt.widths)
     seed_keys, tune_keys = (jax.random.clone(k) for k in keys)
-    fit = partial(training.trained, program, data=learnt, valid=data.valid, batch=t.batch)
-    fit = partial(fit, steps=t.steps, log_every=t.log_every)
-    trial = fit(tune_keys, cfg.rates, journal=journal.scope(f"{name}_rates"))
-    tried = trial.curves[-1, training.CURVES.index("valid/accuracy")]
-    rate = cfg.rates[int(tried.argmax())]
-    done = fit(seed_keys, [rate] * cfg.seeds, journal=journal.scope(name))
+
+    def trained(keys, rates, journal):
+        return training.trained(
+            program,
+            keys,
+            rates,
+            learnt,
+            data.valid,
+            batch=t.batch,
+            steps=t.steps,
+            log_every=t.log_every,
+            journal=journal,
+        )
+
+    done, rate, scores = tune.best_of(
+        (tune_keys, seed_keys),
+        cfg.rates,
+        train=trained,
+        score=lambda trial: -trial.curves[-1, training.CURVES.index("valid/accuracy")],
+        journals=(journal.scope(f"{name}_rates"), journal.scope(name)),
+        seeds=cfg.seeds,
+    )
     first = jax.tree.map(lambda leaf: leaf[0], done.params)
     features, state = mixing.remembered(cfg, name)
     shown = name in ("softmax", "yat", cfg.ours) and name != "ssd"
     return Outcome(
         program.accuracy(done.params, data.test),
-        tried,
+        -scores,
         rate,
         done.curves,
         cost.cost(program, first, learnt, batch=t.batch, peak=peak, rounds=cfg.timed),
@@ -146,16 +189,6 @@ def metrics(name: str, found: Outcome, majority: float) -> dict[str, Any]:
     }
     sizes = {"parameters": found.parameters, "features": found.features, "state": found.state}
     return summary | {f"{name}/{k}": v for k, v in sizes.items() if v}
-
-
-def differences(found: dict[str, Outcome], *, ours: str) -> dict[str, Any]:
-    """One mechanism's accuracy minus another's, seed by seed, for the PAIRS that were trained."""
-    named = {pair: [ours if name == "ours" else name for name in pair] for pair in PAIRS}
-    return {
-        f"{first}_minus_{second}": (found[a].accuracy - found[b].accuracy).tolist()
-        for (first, second), (a, b) in named.items()
-        if a in found and b in found and a != b
-    }
 
 
 def arrays(cfg: LongRange, data, found: dict[str, Outcome], majority: float) -> dict[str, Any]:

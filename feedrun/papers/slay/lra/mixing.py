@@ -43,10 +43,10 @@ def mixing(cfg: LongRange, name: str) -> tuple[Any, Sizes]:
     """The same at the config's sizes, or the recurrence that takes the place of attention."""
     m = cfg.sizes.model
     longest = cfg.sizes.data.length + (m.pool == "cls")
-    ways = {"chunk": cfg.chunk, "pairs": cfg.by_pairs, "longest": longest}
     if name == "ssd":
         return Recurrence(cfg.states, SCANNED), CONFIGURATIONS["table"]
-    return mechanism(name, m.qkv // m.heads, **ways)
+    dimension = m.qkv // m.heads
+    return mechanism(name, dimension, chunk=cfg.chunk, pairs=cfg.by_pairs, longest=longest)
 
 
 def remembered(cfg: LongRange, name: str) -> tuple[int | None, int | None]:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from feedrun.experiment import estimate
+from feedrun.experiment.metrics import gaps
 from feedrun.papers.slay.lra.claims import MARGIN, PAIRS, learned
 from feedrun.papers.slay.style import look, words
 from feedrun.plotting import panels
@@ -27,16 +28,18 @@ def differences(table: Table, *, ours: str) -> Differences:
 
     A seed of one task says nothing of the same seed of another; what scatters is their mean.
     """
-    pairs = [tuple(ours if name == "ours" else name for name in pair) for pair in PAIRS]
-    tasks = list(dict.fromkeys(task for task, _ in table))
+    pairs = [(ours if a == "ours" else a, b) for a, b in PAIRS]
+    accuracies: dict[str, dict[str, np.ndarray]] = {}
+    for task, name in table:
+        accuracies.setdefault(task, {})[name] = _seeds(table, task, name)
+    by_task = {task: gaps(seeds, pairs) for task, seeds in accuracies.items()}
     found: Differences = {}
-    for first, second in dict.fromkeys(pairs):
-        both = [task for task in tasks if (task, first) in table and (task, second) in table]
-        own = {task: _seeds(table, task, first) - _seeds(table, task, second) for task in both}
-        if own and first != second:
-            counted = [own[task] for task in both if softmax_learned(table, task)]
+    for pair in dict.fromkeys(pairs):
+        own = {task: of_pairs[pair] for task, of_pairs in by_task.items() if pair in of_pairs}
+        if own:
+            counted = [own[task] for task in own if softmax_learned(table, task)]
             average = {AVERAGE: np.mean(counted, axis=0)} if len(counted) > 1 else {}
-            found[first, second] = own | average
+            found[pair] = own | average
     return found
 
 

@@ -17,6 +17,8 @@ from feedrun.experiment import Journal
 from feedrun.models.classifier import Classifier
 from feedrun.tasks.lra.sequences import Buckets, Sequences
 from feedrun.train import streams
+from feedrun.train.optim import adamw_cosine, optax_cosine
+from feedrun.train.slabs import in_slabs
 from feedrun.train.tune import remembering
 
 CURVES = ("train/loss", "train/accuracy", "valid/accuracy")
@@ -68,17 +70,13 @@ def program(
 
 def adamw(*, steps: int, warmup: int, decay: float) -> optax.GradientTransformation:
     """AdamW on "weights", up in `warmup` steps and down to 0 by a cosine; see `train.tuned`."""
-    shape = optax.warmup_cosine_decay_schedule(0.0, 1.0, warmup, steps)
-    rate = optax.inject_hyperparams(optax.scale_by_learning_rate)(learning_rate=1.0)
-    return optax.masked(
-        optax.chain(
-            optax.clip_by_global_norm(CLIP),
-            optax.scale_by_adam(b2=0.98),
-            optax.add_decayed_weights(decay),
-            optax.scale_by_schedule(shape),
-            rate,
-        ),
-        {"weights": True, "drawn": False},
+    return adamw_cosine(
+        optax_cosine(steps, warmup=warmup, last=0.0),
+        b2=0.98,
+        decay=decay,
+        trained={"weights": True, "drawn": False},
+        clip=CLIP,
+        rate="after shape",
     )
 
 
@@ -162,10 +160,7 @@ def _loss(model: Classifier, drop: bool, width: int, params, rows, key):
 
 def _accuracies(correct, batch: int, params, data: Sequences) -> np.ndarray:
     """The accuracy (R,) of every repeat on a split, `batch` sequences at a time."""
-    count = len(data.labels)
-    rows = np.arange(-(-count // batch) * batch).reshape(-1, batch) % count
-    found = [correct(params, jax.tree.map(lambda x, now=now: x[now], data)) for now in rows]
-    return np.concatenate(jax.device_get(found), axis=1)[:, :count].mean(axis=1)
+    return in_slabs(partial(correct, params), data, batch, axis=1).mean(axis=1)
 
 
 def _correct(model: Classifier, params, data: Sequences):

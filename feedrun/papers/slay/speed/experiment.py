@@ -13,15 +13,12 @@ import jax
 import numpy as np
 from pydantic import Field, model_validator
 
-from feedrun.experiment import Config, Experiment, Journal, Result, one_of
-from feedrun.papers.slay.speed import claims, figures, measures
-from feedrun.papers.slay.speed import fidelity as speed_fidelity
-from feedrun.papers.slay.speed import layer as speed_layer
+from feedrun.experiment import Config, Count, Experiment, Journal, Positive, Result, one_of
+from feedrun.papers.slay.speed import claims, fidelity, figures, measures
+from feedrun.papers.slay.speed import layer as layers
 from feedrun.papers.slay.speed.layer import VARIANTS, Program
 from feedrun.runtime import machine
 
-Count = Annotated[int, Field(gt=0)]
-Positive = Annotated[float, Field(gt=0)]
 Name = Annotated[str, one_of(VARIANTS, "mechanism")]
 
 LEAST = 0.02
@@ -93,7 +90,7 @@ SERIES = ("forward", "training", "bidirectional", "equal_state")
 def run(cfg: Speed, key, journal: Journal) -> Result:
     """Fidelity first, then compile everything, then rounds through all of it."""
     near_key, check_key, time_key = jax.random.split(key, 3)
-    summary, arrays = fidelity(cfg.fidelity, near_key)
+    summary, arrays = nearness(cfg.fidelity, near_key)
     summary |= correctness(cfg.fidelity, check_key)
     timed, loads = measured(cfg, time_key, journal)
     for name in SERIES:
@@ -108,24 +105,30 @@ def run(cfg: Speed, key, journal: Journal) -> Result:
     return Result(summary, arrays, notes | {"dtype": "float32", "backend": jax.default_backend()})
 
 
-def fidelity(cfg: Fidelity, key) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def nearness(cfg: Fidelity, key) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Errors of every mechanism, one a repeat, and the numbers in its state."""
     draw_key, data_key = jax.random.split(key)
-    names, kinds = cfg.mechanisms, speed_fidelity.KINDS
-    stacks = speed_fidelity.drawn(draw_key, names, cfg.dimension, len(kinds) * cfg.repeats)
+    names, kinds = cfg.mechanisms, fidelity.KINDS
+    stacks = fidelity.drawn(draw_key, names, cfg.dimension, len(kinds) * cfg.repeats)
     shape = len(kinds), len(cfg.lengths), cfg.repeats
     keys = iter(jax.random.split(data_key, int(np.prod(shape))))
     found = np.empty((*shape, len(names)))
     for a, b, c in np.ndindex(*shape):
-        how = {"length": cfg.lengths[b], "dimension": cfg.dimension}
-        one = speed_fidelity.errors(next(keys), stacks, a * cfg.repeats + c, kinds[a], **how)
+        one = fidelity.errors(
+            next(keys),
+            stacks,
+            a * cfg.repeats + c,
+            kinds[a],
+            length=cfg.lengths[b],
+            dimension=cfg.dimension,
+        )
         found[a, b, c] = [one[name] for name in names]
     summary = {
         f"error_{name}_{kinds[a]}_{cfg.lengths[b]}": found[a, b, :, i].tolist()
         for a, b, i in np.ndindex(*shape[:2], len(names))
         for name in (names[i],)
     }
-    sizes = [speed_fidelity.state_numbers(name, cfg.dimension) for name in cfg.mechanisms]
+    sizes = [fidelity.state_numbers(name, cfg.dimension) for name in cfg.mechanisms]
     for name, (sums, whole) in zip(cfg.mechanisms, sizes, strict=True):
         summary |= {f"sums_{name}": float(sums), f"state_{name}": float(whole)}
     arrays = {
@@ -139,10 +142,12 @@ def fidelity(cfg: Fidelity, key) -> tuple[dict[str, Any], dict[str, np.ndarray]]
 
 def correctness(cfg: Fidelity, key) -> dict[str, float]:
     """Worst error of chunks against all pairs, and worst leak."""
-    sizes = {"length": cfg.checked_length, "chunk": cfg.checked_length // 5, "dimension": 16}
     keys = jax.random.split(key, len(cfg.checked))
     both = [
-        speed_fidelity.checks(k, name, **sizes) for k, name in zip(keys, cfg.checked, strict=True)
+        fidelity.checks(
+            k, name, length=cfg.checked_length, chunk=cfg.checked_length // 5, dimension=16
+        )
+        for k, name in zip(keys, cfg.checked, strict=True)
     ]
     error, leak = np.max(np.array(both), axis=0)
     return {"chunked_error": float(error), "future_leak": float(leak)}
@@ -163,9 +168,7 @@ def measured(cfg: Speed, key, journal: Journal) -> tuple[dict[str, Timed], list[
         clock = machine.clock()
         for name, (found, _, guesses) in plans.items():
             for at in sorted(found, key=lambda at: at[::-1]):  # mechanisms of one length in turn
-                state[name][(r, *at)] = speed_layer.seconds(
-                    found[at], least=LEAST, guess=guesses[at]
-                )
+                state[name][(r, *at)] = layers.seconds(found[at], least=LEAST, guess=guesses[at])
         state["loads"][r] = (machine.other_load(clock) or 0.0) if clock else 0.0
         journal.log(r, _row(cfg, state, r))
         journal.save(r + 1, state, final=r + 1 == cfg.rounds)
@@ -180,26 +183,27 @@ def programs(series: Series, key, cfg: Speed):
     A mechanism ends where its next length would take more than `cfg.seconds` or `cfg.gib`.
     """
     layer_key, draw_key = jax.random.split(key)
-    sizes = {"heads": series.heads, "dimension": series.dimension}
-    longest = speed_layer.draw(layer_key, length=series.lengths[-1], **sizes)
+    heads, dimension = series.heads, series.dimension
+    longest = layers.draw(layer_key, length=series.lengths[-1], heads=heads, dimension=dimension)
     keys = jax.random.split(draw_key, len(series.mechanisms))
     found: dict[tuple[int, int], Program] = {}
     guesses: dict[tuple[int, int], float] = {}
     temporary = np.full((len(series.mechanisms), len(series.lengths)), np.nan)
     for i, (name, own_key) in enumerate(zip(series.mechanisms, keys, strict=True)):
-        drawn = speed_layer.drawn_heads(own_key, name, **sizes)
+        drawn = layers.drawn_heads(own_key, name, heads=heads, dimension=dimension)
         order, guess, before = VARIANTS[name].order, 0.0, 1
         for j, length in enumerate(series.lengths):
             if guess * (length / before) ** order > cfg.seconds:
                 break
             layer = longest._replace(x=longest.x[:length])
-            how = {"causal": series.causal, "gradient": series.gradient}
-            program = speed_layer.compiled(name, drawn, layer, **how)
+            program = layers.compiled(
+                name, drawn, layer, causal=series.causal, gradient=series.gradient
+            )
             temporary[i, j] = program.temporary
             if program.temporary > cfg.gib * 2**30:
                 break
             jax.block_until_ready(program.call())
-            guess, before = speed_layer.seconds(program, least=0.0, guess=1.0), length
+            guess, before = layers.seconds(program, least=0.0, guess=1.0), length
             found[i, j], guesses[i, j] = program, guess
     return found, temporary, guesses
 
@@ -260,8 +264,7 @@ def better(cfg: Speed, seconds: np.ndarray) -> dict[str, Any]:
         if np.isfinite(ours / theirs).all():
             summary["better_time_ratio"] = (ours / theirs).tolist()
     sizes = [
-        speed_fidelity.state_numbers(n, cfg.fidelity.dimension)
-        for n in ("window_square", "slay_2048")
+        fidelity.state_numbers(n, cfg.fidelity.dimension) for n in ("window_square", "slay_2048")
     ]
     for name, ours, theirs in zip(("sums", "state"), *sizes, strict=True):
         summary[f"better_{name}_ratio"] = ours / theirs

@@ -15,13 +15,17 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from feedrun.errors import known
-from feedrun.experiment import Config, Experiment, Journal, Result
-from feedrun.papers.slay.decoders.training import Count, Mechanism, Positive, chosen
+from feedrun.experiment import Config, Count, Experiment, Journal, Positive, Result, multiple_of
+from feedrun.experiment.metrics import paired, picked
+from feedrun.papers.slay.decoders.training import Mechanism, chosen
 from feedrun.papers.slay.synthetic import harder, levels, suite
 from feedrun.papers.slay.synthetic.claims import CLAIMS, OURS, PUBLISHED
 from feedrun.papers.slay.synthetic.figures import figures
 from feedrun.tasks import recall
 from feedrun.tasks.synthetic import TASKS
+
+PAIRS = (("slay", "favor_relu"), ("favor_relu", "elu"), (OURS, "slay"), (OURS, "softmax"))
+"""Whose accuracies are compared: SLAY - Performer, Performer - ELU, and ours."""
 
 
 class Suite(Config):
@@ -50,6 +54,7 @@ class Harder(Config):
     test_batches: Count
     rates: Annotated[list[Positive], Field(min_length=1)]
     weight_decay: Annotated[float, Field(ge=0)]
+    _heads = model_validator(mode="after")(multiple_of("width", "heads"))
 
 
 class Synthetic(Config):
@@ -69,10 +74,6 @@ class Synthetic(Config):
         for name in self.harder.tasks:
             for factor in (1, *self.harder.factors):
                 recall.task(name, self.harder.length * factor)
-        if self.harder.width % self.harder.heads:
-            raise ValueError(
-                f"width {self.harder.width} is not a multiple of heads {self.harder.heads}"
-            )
         return self
 
 
@@ -80,9 +81,16 @@ def run(cfg: Synthetic, key, journal: Journal) -> Result:
     """The paper's suite, its levels, then the harder tasks."""
     suite_key, level_key, harder_key = jax.random.split(key, 3)
     s, h = cfg.suite, cfg.harder
-    sizes = {"batch": s.batch, "seeds": s.seeds, "steps": s.steps, "test_batches": s.test_batches}
-    compared = chosen(cfg.mechanisms, s.compared)
-    right = suite.accuracies(suite_key, compared, s.tasks, journal=journal.scope("suite"), **sizes)
+    right = suite.accuracies(
+        suite_key,
+        chosen(cfg.mechanisms, s.compared),
+        s.tasks,
+        seeds=s.seeds,
+        steps=s.steps,
+        batch=s.batch,
+        test_batches=s.test_batches,
+        journal=journal.scope("suite"),
+    )
     lines = suite.measured_levels(level_key, s.tasks, batch=s.batch, batches=s.test_batches)
     arrays = {
         "suite_accuracy": right,
@@ -92,12 +100,11 @@ def run(cfg: Synthetic, key, journal: Journal) -> Result:
     }
     summary, notes = suite_summary(cfg, right, lines)
     if h.tasks:
-        fields = {name: getattr(h, name) for name in harder.Sizes._fields}
         found = harder.accuracies(
             harder_key,
             chosen(cfg.mechanisms, h.compared),
             h.tasks,
-            harder.Sizes(**fields),
+            harder.Sizes(*(getattr(h, name) for name in harder.Sizes._fields)),
             journal.scope("harder"),
         )
         arrays |= {
@@ -126,7 +133,7 @@ def suite_summary(cfg: Synthetic, right: np.ndarray, lines: dict[str, suite.Leve
         if paper and np.isfinite(lines[name].expected):
             gaps = np.abs(right[i, paper] - lines[name].expected)
             summary[f"{name}_gap"] = gaps.max(axis=0).tolist()
-    summary |= differences(summary, names)
+    summary |= differences(summary, [f"{name}_{{}}" for name in names])
     notes = {
         "chance": {
             f"{name}_{_alias(cfg, label)}": lines[name].guess for name in names for label in labels
@@ -151,17 +158,13 @@ def harder_summary(cfg: Synthetic, right: np.ndarray) -> dict[str, list[float]]:
     return summary | differences(summary, ends)
 
 
-def differences(summary: dict[str, list[float]], names: list[str]) -> dict[str, list[float]]:
-    """Seed by seed, where both were measured: SLAY - Performer, Performer - ELU, and ours."""
-    pairs = (("slay", "favor_relu"), ("favor_relu", "elu"), (OURS, "slay"), (OURS, "softmax"))
+def differences(summary: dict[str, list[float]], patterns: list[str]) -> dict[str, list[float]]:
+    """Of PAIRS, seed by seed, where both were measured; `patterns` have a place for the names."""
+    names = {name for pair in PAIRS for name in pair}
     found = {}
-    for name in names:
-        pattern = name if "{}" in name else name + "_{}"
-        for a, b in pairs:
-            one, other = (summary.get(pattern.format(label)) for label in (a, b))
-            if one is not None and other is not None:
-                gap = np.subtract(one, other).tolist()
-                found[pattern.format(f"{a}_minus_{b}")] = gap
+    for pattern in patterns:
+        values = picked(summary, pattern, names)
+        found |= paired(values, PAIRS, pattern.format("{}_minus_{}"))
     return found
 
 

@@ -1,7 +1,7 @@
 """Recall at sizes where the paper's suite does not reach: many pairs, needles, a copy, longer.
 
 A standard block (norms, MLP), an embedding of the token before instead of positions, a learning
-rate tuned for each mechanism with as many trials, equal features; trained at one length, asked at
+rate tuned for each mechanism with as many trials, equal features; trained at one length, tested at
 longer ones.
 """
 
@@ -14,9 +14,8 @@ import numpy as np
 
 from feedrun import train
 from feedrun.experiment import Journal
-from feedrun.models import decoder as mixing
-from feedrun.papers.slay.decoders import tasks as asked
-from feedrun.papers.slay.decoders import training
+from feedrun.models.decoder import Decoder, standard
+from feedrun.papers.slay.decoders import tasks, training
 from feedrun.papers.slay.decoders.training import Mechanism
 from feedrun.tasks import recall
 from feedrun.train import tune
@@ -70,9 +69,15 @@ def accuracies(
 def _one(key, mechanism: Mechanism, names, which: int, sizes: Sizes, journal: Journal):
     """(accuracy (lengths, seeds), rate) of one mechanism on one task."""
     fit_key, check_key, test_key = jax.random.split(key, 3)
-    loss = asked.Loss(decoder(sizes.width, sizes.heads, sizes.layers))
-    shape = {"layers": sizes.layers, "heads": sizes.heads, "dimension": sizes.width // sizes.heads}
-    optimizer, sampler = tunable(sizes.steps, sizes.weight_decay), _sampler(names, sizes, 1)
+    loss = tasks.Loss(network(sizes.width, sizes.heads, sizes.layers))
+    draw = training.drawing(
+        mechanism,
+        layers=sizes.layers,
+        heads=sizes.heads,
+        dimension=sizes.width // sizes.heads,
+    )
+    optimizer = training.tunable(sizes.steps, sizes.weight_decay)
+    sampler = _sampler(names, sizes, 1)
 
     def fit(keys, params, opt_state, journal):
         return train.fit(
@@ -91,10 +96,10 @@ def _one(key, mechanism: Mechanism, names, which: int, sizes: Sizes, journal: Jo
     def tested(key, params, factor):
         batches = max(1, sizes.test_batches // factor)
         longer = _sampler(names, sizes, factor)
-        return asked.accuracy(key, loss, params, longer, which, batches=batches)
+        return tasks.accuracy(key, loss, params, longer, which, batches=batches)
 
     def start(keys):
-        return training.starts(keys, loss.decoder, training.drawing(mechanism, **shape))
+        return training.starts(keys, loss.decoder, draw)
 
     tuned = tune.tuned_fit(
         fit_key,
@@ -110,20 +115,18 @@ def _one(key, mechanism: Mechanism, names, which: int, sizes: Sizes, journal: Jo
 
 
 @cache
-def tunable(steps: int, weight_decay: float) -> Any:
-    """The one optimizer of all mechanisms: its rate is a number of the state."""
-    shape = training.warm_cosine(steps)
-    return training.adamw(1e-3, weight_decay=weight_decay, shape=shape)
-
-
-@cache
-def decoder(width: int, heads: int, layers: int) -> mixing.Decoder:
+def network(width: int, heads: int, layers: int) -> Decoder:
     """A standard decoder of the recall tasks' vocabulary, of any length."""
-    sizes: Any = {"width": width, "heads": heads, "layers": layers}
-    return mixing.standard(vocabulary=recall.VOCABULARY, places="previous", **sizes)
+    return standard(
+        vocabulary=recall.VOCABULARY,
+        width=width,
+        heads=heads,
+        layers=layers,
+        places="previous",
+    )
 
 
-def _sampler(names: Sequence[str], sizes: Sizes, factor: int) -> asked.Sampler:
+def _sampler(names: Sequence[str], sizes: Sizes, factor: int) -> tasks.Sampler:
     length = factor * sizes.length
-    tasks = tuple(recall.task(name, length) for name in names)
-    return asked.Sampler(tasks, length, sizes.batch)
+    drawn = tuple(recall.task(name, length) for name in names)
+    return tasks.Sampler(drawn, length, sizes.batch)

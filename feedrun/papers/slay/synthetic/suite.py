@@ -1,6 +1,6 @@
 """The paper's synthetic suite as it was run, with every mechanism, and the levels beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -9,18 +9,17 @@ import numpy as np
 
 from feedrun import train
 from feedrun.experiment import Journal
-from feedrun.models import decoder as mixing
-from feedrun.papers.slay.decoders import tasks as asked
-from feedrun.papers.slay.decoders import training
+from feedrun.models.decoder import Decoder, bare
+from feedrun.papers.slay.decoders import tasks, training
 from feedrun.papers.slay.decoders.training import Mechanism
 from feedrun.papers.slay.synthetic import levels
 from feedrun.tasks.synthetic import TASKS, Example, Task
+from feedrun.train.optim import adamw_cosine
 
 LENGTHS = (32, 72, 256)
 """Tasks are padded to the next of these: few compiled programs, little wasted."""
 
 HEADS, LAYERS, WIDTH, VOCABULARY = 4, 2, 64, 64
-SHAPE = {"layers": LAYERS, "heads": HEADS, "dimension": WIDTH // HEADS}
 LR, WEIGHT_DECAY = 1e-3, 0.01
 """The paper's network and optimizer; a vocabulary that holds that of any task."""
 
@@ -59,15 +58,15 @@ def accuracies(
 
     All mechanisms of a seed see the same batches and the same test examples.
     """
-    optimizer = training.adamw(LR, weight_decay=WEIGHT_DECAY)
-    losses = {length: asked.Loss(decoder(length)) for length in LENGTHS}
+    optimizer = adamw_cosine(learning_rate=LR, decay=WEIGHT_DECAY, trained=training.TRAINED)
+    losses = {length: tasks.Loss(network(length)) for length in LENGTHS}
     found = np.full((len(names), len(mechanisms), seeds), np.nan)
     for i, (name, task_key) in enumerate(zip(names, keys_of(key, names), strict=True)):
         sampler, which = sampler_of(name, names, batch)
         loss = losses[sampler.length]
         for j, (label, mechanism) in enumerate(mechanisms.items()):
             start_key, fit_key, test_key = jax.random.split(jax.random.clone(task_key), 3)
-            draw = training.drawing(mechanism, **SHAPE)
+            draw = drawing(mechanism)
             params = train.fit(
                 jax.random.split(fit_key, seeds),
                 training.starts(jax.random.split(start_key, seeds), loss.decoder, draw),
@@ -79,24 +78,28 @@ def accuracies(
                 journal=journal.scope(f"{name}/{label}"),
                 repeats=seeds,
             )
-            found[i, j] = asked.accuracy(
+            found[i, j] = tasks.accuracy(
                 test_key, loss, params, sampler, which, batches=test_batches
             )
     return found
 
 
+def drawing(mechanism: Mechanism) -> Callable[[Any], Any]:
+    """What such networks draw; see `training.drawing`."""
+    return training.drawing(mechanism, layers=LAYERS, heads=HEADS, dimension=WIDTH // HEADS)
+
+
 @cache
-def decoder(length: int) -> mixing.Decoder:
+def network(length: int) -> Decoder:
     """The paper's network for sequences of one length."""
-    sizes: Any = {"vocabulary": VOCABULARY, "width": WIDTH, "heads": HEADS, "layers": LAYERS}
-    return mixing.bare(length=length, **sizes)
+    return bare(vocabulary=VOCABULARY, length=length, width=WIDTH, heads=HEADS, layers=LAYERS)
 
 
-def sampler_of(name: str, names: Sequence[str], size: int) -> tuple[asked.Sampler, int]:
+def sampler_of(name: str, names: Sequence[str], size: int) -> tuple[tasks.Sampler, int]:
     """Batches of all tasks that share this one's padded length, and its number among them."""
     beside = [other for other in names if _length(other) == _length(name)]
-    tasks = tuple(READ[other] for other in beside)
-    return asked.Sampler(tasks, _length(name), size), beside.index(name)
+    drawn = tuple(READ[other] for other in beside)
+    return tasks.Sampler(drawn, _length(name), size), beside.index(name)
 
 
 def keys_of(key: Any, names: Sequence[str]) -> Any:
@@ -111,7 +114,7 @@ def measured_levels(
     found = {}
     for name, one in zip(names, keys_of(key, names), strict=True):
         sampler, which = sampler_of(name, names, batch)
-        targets, scored = asked.targets(one, sampler, which, batches=batches)
+        targets, scored = tasks.targets(one, sampler, which, batches=batches)
         guess = levels.pooled(levels.guess(targets, scored), scored)
         ceiling = levels.CEILINGS[name]() if name in levels.CEILINGS else np.nan
         known = name in levels.EXPECTED
@@ -121,4 +124,4 @@ def measured_levels(
 
 
 def _length(name: str) -> int:
-    return asked.bucket(READ[name], LENGTHS)
+    return tasks.bucket(READ[name], LENGTHS)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from feedrun.maths.attention import softmax_attention
-from feedrun.models import decoder as mixing
+from feedrun.models.decoder import standard
+from feedrun.papers.slay import throughput
 from feedrun.papers.slay.attention.mechanisms import DELTA, windows
 from feedrun.papers.slay.decoders import generate, training
 from feedrun.papers.slay.decoders.training import Mechanism
-from feedrun.papers.slay.lm import cost
-from feedrun.papers.slay.lm import windows as reading
+from feedrun.papers.slay.lm.windows import NextByte, Windows, bigram, nats, unigram
 from feedrun.tasks import docstrings
 from tests.configs import config
 
@@ -72,7 +72,7 @@ def test_a_package_that_is_not_there_is_named():
 
 def test_windows_are_pieces_of_the_text():
     data = text(0)
-    windows = reading.Windows(8, 16)
+    windows = Windows(8, 16)
     drawn = np.asarray(windows(jnp.asarray(data), jax.random.key(0)))
     whole = data.tobytes()
     assert drawn.shape == (8, 17) and all(bytes(row.tolist()) in whole for row in drawn)
@@ -82,16 +82,16 @@ def test_windows_are_pieces_of_the_text():
 
 def test_ngrams_reach_the_entropies_of_a_chain():
     train, test = text(0, 2**17), text(1, 2**15)
-    assert reading.unigram(train, test) == pytest.approx(np.log(20), abs=0.01)
-    assert reading.bigram(train, test) == pytest.approx(np.log(2), abs=0.01)
+    assert unigram(train, test) == pytest.approx(np.log(20), abs=0.01)
+    assert bigram(train, test) == pytest.approx(np.log(2), abs=0.01)
 
 
 def test_test_loss_is_the_mean_over_windows_that_do_not_overlap():
-    decoder = mixing.standard(**NET)
+    decoder = standard(**NET)
     draw = training.drawing(Mechanism(attend="softmax", **BUDGET), layers=2, heads=2, dimension=4)
     params = training.starts(jax.random.split(jax.random.key(0), 2), decoder, draw)
-    data, loss = text(2, 16 * 24 + 1), reading.NextByte(decoder)
-    found = reading.nats(loss, params, data, context=24, most=1000)
+    data, loss = text(2, 16 * 24 + 1), NextByte(decoder)
+    found = nats(loss, params, data, context=24, most=1000)
     for r in range(2):
         one = jax.tree.map(lambda leaf, r=r: leaf[r], params)
         expected = []
@@ -101,15 +101,15 @@ def test_test_loss_is_the_mean_over_windows_that_do_not_overlap():
             expected += [-logits[t, window[t + 1]] for t in range(24)]
         assert found[r] == pytest.approx(float(np.mean(expected)), rel=1e-5)
     with pytest.raises(ValueError, match="fewer than 16 windows of 24"):
-        reading.nats(loss, params, data[:100], context=24, most=1000)
+        nats(loss, params, data[:100], context=24, most=1000)
 
 
 @pytest.mark.parametrize("name", ["slay", "favor_relu", "square", "elu", "hybrid", "window_square"])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_text_from_the_state_is_the_text_of_the_parallel_form(name, temperature):
     mechanism = Mechanism(attend=name, **BUDGET)
-    parallel = mixing.standard(**NET)
-    streaming = mixing.standard(**NET, mix=generate.recurrent(DELTA))
+    parallel = standard(**NET)
+    streaming = standard(**NET, mix=generate.recurrent(DELTA))
     draw = training.drawing(mechanism, layers=2, heads=2, dimension=4)
     params = training.starts(jax.random.split(jax.random.key(4), 1), parallel, draw)
     # In float64 and far from the start, so that no two bytes are nearly as likely.
@@ -134,7 +134,7 @@ def test_softmax_has_no_state_of_fixed_size():
 
 
 def test_decoder_logits_ignore_the_future_and_start_anywhere():
-    decoder = mixing.standard(**NET)
+    decoder = standard(**NET)
     draw = training.drawing(Mechanism(attend="slay", **BUDGET), layers=2, heads=2, dimension=4)
     params = training.starts(jax.random.split(jax.random.key(0), 1), decoder, draw)
     one = jax.tree.map(lambda leaf: leaf[0], params)
@@ -150,12 +150,12 @@ def test_decoder_logits_ignore_the_future_and_start_anywhere():
 
 def whole(mechanism, **options):
     """(loss(params, windows) under jit, params in float32, windows) of a small decoder."""
-    decoder = mixing.standard(**NET, **options)
+    decoder = standard(**NET, **options)
     draw = training.drawing(Mechanism(attend=mechanism, **BUDGET), layers=2, heads=2, dimension=4)
     params = training.starts(jax.random.split(jax.random.key(0), 1), decoder, draw)
     params = jax.tree.map(lambda leaf: leaf[0].astype(jnp.float32), params)
     windows = jnp.asarray(text(3)[:100].reshape(4, 25), jnp.int32)
-    return reading.NextByte(decoder).losses, params, windows
+    return NextByte(decoder).losses, params, windows
 
 
 @pytest.mark.parametrize("mechanism", ["softmax", "window_square"])
@@ -186,22 +186,21 @@ def test_remat_computes_blocks_anew_and_changes_no_gradient(mechanism):
 
 def test_weights_that_tokens_are_multiplied_with_are_those_of_matrices():
     net = whole("softmax")[1]["net"]
-    stacked = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), net)
     blocks, logits = 2 * (3 + 1 + 4 + 4) * 8**2, 8 * 256
-    assert cost.peak_share(stacked, 10.0, 1e6) == pytest.approx(60 * (blocks + logits) / 1e6)
+    assert throughput.dense_share(net, 10.0, 1e6) == pytest.approx(60 * (blocks + logits) / 1e6)
 
 
 def test_speed_is_the_median_over_rows():
-    rows = [cost.Row(t, {}) for t in (0.0, 9.0, 11.0, 13.0)]
-    assert cost.tokens_per_second(rows, tokens=100) == 50
-    assert cost.tokens_per_second(rows[:1], tokens=100) is None
+    rows = [throughput.Row(t, {}) for t in (0.0, 9.0, 11.0, 13.0)]
+    assert throughput.tokens_per_second(rows, tokens=100) == 50
+    assert throughput.tokens_per_second(rows[:1], tokens=100) is None
 
 
 def test_sizes_of_decoders_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="width 9 is not a multiple of heads 2"):
-        mixing.standard(**NET | {"width": 9})
+        standard(**NET | {"width": 9})
     with pytest.raises(ValueError, match='"learned" places need a length'):
-        mixing.standard(**NET | {"places": "previous"})
+        standard(**NET | {"places": "previous"})
 
 
 def test_a_smoke_run_says_what_was_read(smoke):

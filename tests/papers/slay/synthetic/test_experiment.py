@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from feedrun.experiment import silent_journal
-from feedrun.models import decoder as mixing
+from feedrun.models.decoder import bare
 from feedrun.papers.slay.decoders import tasks, training
 from feedrun.papers.slay.decoders.training import Mechanism
 from feedrun.papers.slay.synthetic import levels, suite
@@ -17,6 +17,7 @@ from feedrun.papers.slay.synthetic.experiment import EXPERIMENT, Synthetic, hard
 from feedrun.tasks import recall
 from feedrun.tasks.synthetic import TASKS
 from feedrun.train import streams, tune
+from feedrun.train.optim import adamw_cosine
 from tests.configs import config
 
 pytestmark = pytest.mark.slow  # what it compiles takes a minute where nothing is cached
@@ -82,10 +83,10 @@ def test_padded_tasks_of_other_vocabularies_train_as_they_would_alone():
     """The loss of a task in a shared program is that of its own tokens and classes."""
     sampler, which = suite.sampler_of("sort", ["reverse", "sort", "parity"], 4)
     batch = sampler(jnp.asarray(which), jax.random.key(0))
-    loss = tasks.Loss(suite.decoder(sampler.length))
+    loss = tasks.Loss(suite.network(sampler.length))
     nothing = Mechanism(attend="softmax", **BUDGET)
     keys = jax.random.split(jax.random.key(1), 1)
-    draw = training.drawing(nothing, **suite.SHAPE)
+    draw = suite.drawing(nothing)
     params = jax.tree.map(lambda x: x[0], training.starts(keys, loss.decoder, draw))
     short = [jnp.asarray(x[:, :16]) for x in batch.examples]
     logits = jax.vmap(lambda x: training.logits(loss.decoder, params, x))(short[0])[..., :32]
@@ -97,7 +98,7 @@ def test_what_was_drawn_is_not_trained():
     from feedrun import train
 
     mechanism = Mechanism(attend="slay", **BUDGET)
-    decoder = mixing.bare(vocabulary=8, length=8, width=8, heads=2, layers=1)
+    decoder = bare(vocabulary=8, length=8, width=8, heads=2, layers=1)
     draw = training.drawing(mechanism, layers=1, heads=2, dimension=4)
     keys = jax.random.split(jax.random.key(0), 2)
     params = training.starts(keys, decoder, draw)
@@ -107,7 +108,7 @@ def test_what_was_drawn_is_not_trained():
         params,
         tasks.Loss(decoder),
         sampler.stream(0),
-        training.adamw(1e-2, weight_decay=0.1),
+        adamw_cosine(learning_rate=1e-2, decay=0.1, trained=training.TRAINED),
         steps=2,
         log_every=2,
         journal=silent_journal(),
@@ -132,7 +133,7 @@ def test_tuning_takes_the_rate_with_the_best_validation_score_and_fresh_seeds():
         start=lambda keys: jax.vmap(lambda key: jax.random.normal(key, ()))(keys),
         fit=fit,
         score=lambda rates: np.abs(np.asarray(rates) - 2.1e-3),
-        optimizer=training.optax.inject_hyperparams(training.optax.sgd)(learning_rate=0.1),
+        optimizer=adamw_cosine(decay=0.0),
         journal=silent_journal(),
     )
     assert tuned.lr == 2e-3 and len(tuned.trials) == 3

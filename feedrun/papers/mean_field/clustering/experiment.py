@@ -16,12 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field
 
-from feedrun.experiment import Config, Estimate, Experiment, Journal, Result
+from feedrun.experiment import Config, Estimate, Experiment, Journal, Result, claims_beside
 from feedrun.maths import sphere
 from feedrun.maths.proportions import clopper_pearson
 from feedrun.papers.mean_field import equiangular, theory
 from feedrun.papers.mean_field.clustering import cone, figures, flow, structure
-from feedrun.papers.mean_field.clustering.claims import CLAIMS
 
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0)]
@@ -246,5 +245,5 @@ def how(cfg: Clustering) -> dict:
 
 
 EXPERIMENT = Experiment(
-    config=Clustering, run=run, claims=CLAIMS, figures=figures.clustering, x64=True
+    config=Clustering, run=run, claims=claims_beside(__file__), figures=figures.clustering, x64=True
 )

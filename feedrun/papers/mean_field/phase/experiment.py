@@ -14,11 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field
 
-from feedrun.experiment import Config, Estimate, Experiment, Journal, Result, batch
+from feedrun.experiment import Config, Estimate, Experiment, Journal, Result, batch, claims_beside
 from feedrun.maths.proportions import clopper_pearson
 from feedrun.papers.mean_field.phase import figures, flow, measures, schemes, starts, sweep_figures
 from feedrun.papers.mean_field.phase import model as models
-from feedrun.papers.mean_field.phase.claims import CLAIMS
 from feedrun.papers.mean_field.phase.flow import MET
 
 Count = Annotated[int, Field(gt=0)]
@@ -183,7 +182,7 @@ def rates(cfg: Phase, theory: Theory, times: np.ndarray, gaps: np.ndarray) -> di
 EXPERIMENT = Experiment(
     config=Phase,
     run=batch.alone(many),
-    claims=CLAIMS,
+    claims=claims_beside(__file__),
     figures=figures.one_run,
     reduce=sweep_figures.by_scheme,
     x64=True,

@@ -17,13 +17,12 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from feedrun import train
-from feedrun.experiment import Config, Experiment, Journal, Result
+from feedrun.experiment import Config, Experiment, Journal, Result, claims_beside
 from feedrun.models import decoder as mixing
 from feedrun.papers.slay.attention.mechanisms import DELTA, KERNELS, windows
 from feedrun.papers.slay.decoders import generate, training
 from feedrun.papers.slay.decoders.training import Count, Mechanism, Positive, chosen
 from feedrun.papers.slay.lm import cost
-from feedrun.papers.slay.lm.claims import CLAIMS, COMPARED
 from feedrun.papers.slay.lm.figures import figures
 from feedrun.papers.slay.lm.windows import NextByte, Windows, bigram, nats, unigram
 from feedrun.papers.slay.synthetic import harder
@@ -167,6 +166,21 @@ def written(cfg: LanguageModel, key, params: Any, mechanism: Mechanism) -> str:
     return bytes(np.asarray(tokens, np.uint8)).decode(errors="replace")
 
 
+COMPARED = (
+    ("softmax", "slay"),
+    ("slay", "favor_relu"),
+    ("slay", "favor"),
+    ("slay", "square"),
+    ("slay", "elu"),
+    ("slay", "cosformer"),
+    ("slay", "uniform"),
+    ("ours", "slay"),
+    ("ours", "softmax"),
+    ("uniform", "bigram"),
+)
+"""Whose test losses are subtracted."""
+
+
 def differences(summary) -> dict[str, list[float]]:
     """Test loss of one minus another's, seed by seed on the same batches, where both are there."""
     found = {}
@@ -226,4 +240,6 @@ def _drawing(cfg: LanguageModel, mechanism: Mechanism):
     return training.drawing(mechanism, **shape)
 
 
-EXPERIMENT = Experiment(config=LanguageModel, run=run, claims=CLAIMS, figures=figures)
+EXPERIMENT = Experiment(
+    config=LanguageModel, run=run, claims=claims_beside(__file__), figures=figures
+)

@@ -17,11 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from feedrun.experiment import Experiment, Journal, Result
+from feedrun.experiment import Experiment, Journal, Result, claims_beside
 from feedrun.models import classifier as models
 from feedrun.papers.slay.lra import cost, figures, mixing, training
-from feedrun.papers.slay.lra.claims import CLAIMS, PAIRS, learned
 from feedrun.papers.slay.lra.config import LongRange
+from feedrun.papers.slay.lra.paired import PAIRS, learned
 from feedrun.tasks.lra import catalogue, sequences
 
 MAPPED = 40
@@ -208,7 +208,7 @@ def notes(cfg: LongRange, data, found: dict[str, Outcome], majority: float) -> d
 EXPERIMENT = Experiment(
     config=LongRange,
     run=run,
-    claims=CLAIMS,
+    claims=claims_beside(__file__),
     figures=figures.one_run,
     reduce=figures.by_task,
 )

@@ -13,9 +13,9 @@ import jax
 import numpy as np
 from pydantic import Field, model_validator
 
-from feedrun.experiment import Config, Experiment, Journal, Result, one_of
-from feedrun.papers.slay.speed import claims, figures, measures
+from feedrun.experiment import Config, Experiment, Journal, Result, claims_beside, one_of
 from feedrun.papers.slay.speed import fidelity as speed_fidelity
+from feedrun.papers.slay.speed import figures, measures
 from feedrun.papers.slay.speed import layer as speed_layer
 from feedrun.papers.slay.speed.layer import VARIANTS, Program
 from feedrun.runtime import machine
@@ -281,6 +281,6 @@ def _row(cfg: Speed, state, r: int) -> dict[str, float]:
 EXPERIMENT = Experiment(
     config=Speed,
     run=run,
-    claims=claims.CLAIMS,
+    claims=claims_beside(__file__),
     figures=figures.figures,
 )

@@ -15,13 +15,15 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from feedrun.errors import known
-from feedrun.experiment import Config, Experiment, Journal, Result
+from feedrun.experiment import Config, Experiment, Journal, Result, claims_beside
 from feedrun.papers.slay.decoders.training import Count, Mechanism, Positive, chosen
 from feedrun.papers.slay.synthetic import harder, levels, suite
-from feedrun.papers.slay.synthetic.claims import CLAIMS, OURS, PUBLISHED
 from feedrun.papers.slay.synthetic.figures import figures
 from feedrun.tasks import recall
 from feedrun.tasks.synthetic import TASKS
+
+OURS = "ours"
+"""What the config's `ours` is called in metrics."""
 
 
 class Suite(Config):
@@ -121,7 +123,7 @@ def suite_summary(cfg: Synthetic, right: np.ndarray, lines: dict[str, suite.Leve
         for i, name in enumerate(names)
         for j, label in enumerate(labels)
     }
-    paper = [j for j, label in enumerate(labels) if label in PUBLISHED]
+    paper = [j for j, label in enumerate(labels) if label in suite.PUBLISHED]
     for i, name in enumerate(names):
         if paper and np.isfinite(lines[name].expected):
             gaps = np.abs(right[i, paper] - lines[name].expected)
@@ -170,4 +172,4 @@ def _alias(cfg: Synthetic, label: str) -> str:
     return OURS if label == cfg.ours else label.split("@")[0]
 
 
-EXPERIMENT = Experiment(config=Synthetic, run=run, claims=CLAIMS, figures=figures)
+EXPERIMENT = Experiment(config=Synthetic, run=run, claims=claims_beside(__file__), figures=figures)

@@ -1,7 +1,6 @@
 """What single records, papers and files say on a page of docs/; `scripts.docs` lists the kinds."""
 
 import os
-import pkgutil
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +11,7 @@ import yaml
 from feedrun.analysis import groups
 from feedrun.analysis.published import Number
 from feedrun.analysis.published import published as printed_by
+from feedrun.cli import claims as claimed
 from feedrun.cli import feed
 from feedrun.experiment import Claim, Estimate, estimate
 from feedrun.records import store
@@ -49,7 +49,7 @@ def published(name: str) -> store.Record:
 def claims(name: str) -> tuple[Claim, ...]:
     """The claims of an experiment in configs/."""
     content = yaml.safe_load((ROOT / "configs" / "experiment" / f"{name}.yaml").read_text())
-    return pkgutil.resolve_name(content["_target_"]).claims
+    return claimed.claims(content["_target_"])
 
 
 def _worded(row: Mapping[str, Any], claim: Claim | None) -> Mapping[str, Any]:

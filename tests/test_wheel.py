@@ -2,6 +2,7 @@
 
 import os
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ def test_wheel_holds_configs_and_assets_and_runs(tmp_path):
     built = children.run([*pip, "wheel", "--no-deps", "-w", tmp_path, ROOT])
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("feedrun-*.whl")
+    claims = {str(path.relative_to(ROOT)) for path in ROOT.glob("feedrun/papers/*/*/claims.yaml")}
+    assert len(claims) >= 16 and claims <= set(zipfile.ZipFile(wheel).namelist())
     site, work = tmp_path / "site", tmp_path / "work"
     work.mkdir()
     installed = children.run([*pip, "install", "--no-deps", "--target", site, wheel])

@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from feedrun import papers
+from feedrun.cli import claims
 from feedrun.records import store
 from feedrun.report import verdicts
 
@@ -30,6 +31,7 @@ class Entry(NamedTuple):
 
     name: str
     about: dict[str, Any]
+    target: str
 
 
 def paper_list() -> list[Paper]:
@@ -52,8 +54,8 @@ def entries(config_folders: Sequence[Path]) -> Iterator[Entry]:
     """All experiments in the config folders that can be read."""
     for folder in config_folders:
         for path in sorted((folder / "experiment").glob("*.yaml")):
-            content = yaml.safe_load(path.read_text()) or {}
-            yield Entry(path.stem, content.get("about", {}))
+            content = yaml.load(path.read_text(), claims.LOADER) or {}
+            yield Entry(path.stem, content.get("about", {}), content.get("_target_", ""))
 
 
 def feed(console: Console, config_folders: Sequence[Path], outputs: Path) -> None:
@@ -96,5 +98,6 @@ def _block(entry: Entry, record: store.Record | None) -> Padding:
         when = f"last: {record.run['scale']}, seed {record.run['seed']}: "
         lines.append(Text(when, "dim") + Text(verdicts.tally(record.claims)))
     else:
-        lines.append(Text("not run here yet", "dim"))
+        claimed = claims.count(entry.target)
+        lines.append(Text(f"not run here yet{': ' * bool(claimed)}{claimed}", "dim"))
     return Padding(Group(*lines), (0, 0, 0, 2))

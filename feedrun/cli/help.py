@@ -5,7 +5,7 @@ feedrun: is that true, when, and what would I see? One command a question.
 
   feedrun                                       the feed: papers, experiments, last verdicts
   feedrun experiment=particles_clustering       run one, at the size that fits this machine
-  feedrun experiment=NAME --help                its settings, each explained
+  feedrun experiment=NAME --help                its settings and its claims, each explained
   feedrun experiment=NAME scale=smoke           seconds: does it work?
   feedrun experiment=NAME seed=3 wandb=online   another seed, mirrored to Weights & Biases
   feedrun -m experiment=NAME 'seed=range(5)'    a sweep: every value of every list

@@ -12,6 +12,7 @@ from pathlib import Path
 import feedrun
 from feedrun.cli import app, commands, errors
 from feedrun.cli.help import HELP
+from feedrun.errors import first_line
 from feedrun.runtime import distributed
 
 INTERRUPTED = 130
@@ -126,10 +127,31 @@ def _help_on(group: str, name: str, folders: list[Path]) -> int:
     for folder in folders:
         path = folder / place / f"{name}.yaml"
         if path.exists():
-            print(path.read_text().replace("# @package _global_\n", "").strip() + "\n")
-            return 0
+            text = path.read_text()
+            print(text.replace("# @package _global_\n", "").strip() + "\n")
+            return _claims_of(text) if group == "experiment" else 0
     there = errors.names(folders, place)
     return errors.say(f"no {group} {name}{nearest(name, there)}; there is {', '.join(there)}", 2)
+
+
+def _claims_of(text: str) -> int:
+    """What the experiment with this yaml claims; nothing where its claims are not in a yaml."""
+    import yaml
+    from rich.console import Console
+
+    from feedrun.cli import claims
+
+    sys.path.insert(0, os.getcwd())  # where a user's own experiments live
+    try:
+        claimed = claims.claims((yaml.safe_load(text) or {}).get("_target_", ""))
+    except yaml.YAMLError as error:
+        return errors.say(errors.yaml_line(error), 2)
+    except ValueError as error:
+        return errors.say(first_line(error), 2)
+    if claimed:
+        print(f"claims: {len(claimed)}\n")
+        Console(highlight=False).print(claims.table(claimed))
+    return 0
 
 
 def _feed(folders: list[Path]) -> int:

@@ -3,6 +3,7 @@
 This face imports no jax: `feedrun.experiment.batch`, which does, is imported by its full name.
 """
 
+from feedrun.experiment.catalogue import claims_beside
 from feedrun.experiment.claims import (
     Claim,
     Estimate,
@@ -44,6 +45,7 @@ __all__ = [
     "Share",
     "Summary",
     "Verdict",
+    "claims_beside",
     "estimate",
     "judge",
     "multiple_of",

@@ -246,3 +246,41 @@ def test_feed_shows_the_papers_and_the_last_verdicts(tmp_path):
 def test_help_of_an_experiment_shows_its_commented_yaml(capsys):
     assert cli.main(["--config-dir", CONF, "experiment=lab", "--help"]) == 0
     assert "# learning rate" in capsys.readouterr().out
+
+
+def test_help_of_an_experiment_lists_its_claims_without_jax():
+    code = "import sys; from feedrun.cli import main; main(['experiment=icl_shift', '--help']);"
+    code += "print('HEAVY', [m for m in ('jax', 'flax', 'wandb') if m in sys.modules])"
+    done = children.run([sys.executable, "-c", code])
+    assert "claims: 6" in done.stdout and "no_arm_beats_the_genie_anywhere" in done.stdout
+    assert "leak_position_z >= -4.5  derived, the" in done.stdout
+    assert "HEAVY []" in done.stdout
+
+
+def test_claims_of_one_s_own_lie_beside_the_module_and_a_bad_one_is_one_line(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    Path("conf/experiment").mkdir(parents=True)
+    Path("conf/experiment/mine.yaml").write_text("_target_: minimal.EXPERIMENT\n")
+    Path("minimal.py").write_text("raise RuntimeError('imported')\n")
+    words = ["--config-dir", "conf", "experiment=mine", "--help"]
+    assert cli.main(words) == 0 and "claims" not in capsys.readouterr().out
+    row = (
+        "- {name: small, origin: derived, source: none, statement: it is, metric: loss, high: 1}\n"
+    )
+    Path("claims.yaml").write_text(row)
+    assert cli.main(words) == 0 and "loss <= 1  derived, none" in capsys.readouterr().out
+    Path("claims.yaml").write_text(row.replace("metric", "mettric"))
+    assert cli.main(words) == 2
+    err = capsys.readouterr().err.strip()
+    assert "claims.yaml: small: unknown key mettric (did you mean metric?)" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_feed_says_how_much_is_claimed(tmp_path):
+    code, out, _ = feedrun(tmp_path)
+    lines = [line.strip() for line in out.splitlines()]
+    assert code == 0
+    assert "not run here yet: 27 claims; rivals: 2" in lines  # particles_clustering
+    assert "not run here yet" in lines  # lab, whose claims are in Python

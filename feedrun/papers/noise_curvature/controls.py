@@ -7,74 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from feedrun.experiment import Claim
 from feedrun.maths import curvature, fits, spectra
 from feedrun.papers.noise_curvature import theory
 from feedrun.papers.noise_curvature.exponents import alive, exponents
-
-CLAIMS = (
-    Claim(
-        "control_planted_exponent",
-        "a planted exponent 1.4 is recovered",
-        "quadratic wells, closed form",
-        "derived",
-        "control_planted_error",
-        low=-0.02,
-        high=0.02,
-    ),
-    Claim(
-        "control_planted_constant",
-        "and so is its constant, sigma_w^2 / 2B",
-        "quadratic wells, closed form",
-        "derived",
-        "control_planted_constant",
-        low=0.98,
-        high=1.02,
-    ),
-    Claim(
-        "control_softmax_exponent",
-        "a well-specified softmax model has exponent 1",
-        "Bartlett identity",
-        "derived",
-        "control_softmax_gamma",
-        low=0.98,
-        high=1.02,
-    ),
-    Claim(
-        "control_softmax_constant",
-        "and covariance equal to the Hessian",
-        "Bartlett identity",
-        "derived",
-        "control_softmax_ratio",
-        low=0.97,
-        high=1.03,
-    ),
-    Claim(
-        "control_independent_in_sample",
-        "curvature independent of direction shows an exponent above 1 in-sample",
-        "control of known exponent",
-        "derived",
-        "control_independent_in_sample",
-        low=1,
-    ),
-    Claim(
-        "control_independent_crossfit",
-        "and its true exponent 1 after cross-fitting",
-        "control of known exponent",
-        "derived",
-        "control_independent_crossfit",
-        low=0.97,
-        high=1.03,
-    ),
-    Claim(
-        "control_dependent_crossfit",
-        "where curvature does depend on direction the cross-fit keeps over half of the excess",
-        "positive control",
-        "derived",
-        "control_dependent_recovered",
-        low=0.5,
-    ),
-)
 
 
 def measured(key, *, planted: int, softmax: int, dependent: int, draws: int) -> dict[str, float]:

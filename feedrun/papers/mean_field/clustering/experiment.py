@@ -16,11 +16,19 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field
 
-from feedrun.experiment import Config, Count, Estimate, Experiment, Journal, Positive, Result
+from feedrun.experiment import (
+    Config,
+    Count,
+    Estimate,
+    Experiment,
+    Journal,
+    Positive,
+    Result,
+    claims_beside,
+)
 from feedrun.maths import sphere, stats
 from feedrun.papers.mean_field import equiangular, theory
 from feedrun.papers.mean_field.clustering import cone, figures, flow, structure
-from feedrun.papers.mean_field.clustering.claims import CLAIMS
 
 Beta = Annotated[float, Field(ge=0, le=20)]
 
@@ -265,5 +273,5 @@ def accuracy(cfg: Clustering) -> flow.Accuracy:
 
 
 EXPERIMENT = Experiment(
-    config=Clustering, run=run, claims=CLAIMS, figures=figures.figures, x64=True
+    config=Clustering, run=run, claims=claims_beside(__file__), figures=figures.figures, x64=True
 )

@@ -23,11 +23,11 @@ from feedrun.experiment import (
     Positive,
     Result,
     batch,
+    claims_beside,
 )
 from feedrun.maths import stats
 from feedrun.papers.mean_field.phase import figures, flow, measures, schemes, starts, sweep_figures
 from feedrun.papers.mean_field.phase import model as models
-from feedrun.papers.mean_field.phase.claims import CLAIMS
 from feedrun.papers.mean_field.phase.flow import MET
 
 TRUTH_TOLERANCE = 1e-13
@@ -196,7 +196,7 @@ def rates(cfg: Phase, theory: Theory, times: np.ndarray, gaps: np.ndarray) -> di
 EXPERIMENT = Experiment(
     config=Phase,
     run=batch.alone(many),
-    claims=CLAIMS,
+    claims=claims_beside(__file__),
     figures=figures.figures,
     reduce=sweep_figures.sweep_figures,
     x64=True,

@@ -21,13 +21,21 @@ import optax
 from pydantic import Field, model_validator
 
 from feedrun import train
-from feedrun.experiment import Config, Count, Elsewhere, Experiment, Journal, Positive, Result
+from feedrun.experiment import (
+    Config,
+    Count,
+    Elsewhere,
+    Experiment,
+    Journal,
+    Positive,
+    Result,
+    claims_beside,
+)
 from feedrun.maths import spectra
 from feedrun.models import mlp
 from feedrun.papers.noise_curvature import controls, theory
 from feedrun.papers.noise_curvature.layer import Layer, float64, mlp_layer
 from feedrun.papers.noise_curvature.power_law import by_loss, law
-from feedrun.papers.noise_curvature.power_law.claims import CLAIMS
 from feedrun.papers.noise_curvature.power_law.figures import figures
 from feedrun.tasks import images
 
@@ -270,4 +278,6 @@ def _ticker(journal: Journal, cfg: PowerLaw) -> Callable[[], None]:
     return lambda: journal.progress(next(done), total)
 
 
-EXPERIMENT = Experiment(config=PowerLaw, run=run, claims=CLAIMS, figures=figures, x64=True)
+EXPERIMENT = Experiment(
+    config=PowerLaw, run=run, claims=claims_beside(__file__), figures=figures, x64=True
+)

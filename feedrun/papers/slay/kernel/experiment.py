@@ -13,11 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from feedrun.experiment import Experiment, Journal, Result
+from feedrun.experiment import Experiment, Journal, Result, claims_beside
 from feedrun.papers.slay.attention.mechanisms import Sizes
 from feedrun.papers.slay.kernel import (
     ablation,
-    claims,
     fidelity,
     figures,
     identities,
@@ -223,4 +222,6 @@ def layers(cfg: KernelConfig, key, journal: Journal, progress):
     return ablation.summary(found, own.mechanisms, columns), arrays
 
 
-EXPERIMENT = Experiment(config=KernelConfig, run=run, claims=claims.CLAIMS, figures=figures.figures)
+EXPERIMENT = Experiment(
+    config=KernelConfig, run=run, claims=claims_beside(__file__), figures=figures.figures
+)

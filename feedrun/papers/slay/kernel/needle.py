@@ -23,9 +23,6 @@ EXPECTED = {
 }
 """Masses at COSINES, computed beforehand: d = 64, 1023 other keys, eps = 1e-3, two nodes."""
 
-UNIT = {"yat": 1e-3, "quadrature": 1e-3, "anchor_limit": 1e-4, "softmax": 1e-3}
-"""The last digit of each."""
-
 LENGTH = 8.0
 """|q| = |k| under softmax: what Gaussian vectors have at d = 64."""
 

@@ -17,14 +17,13 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from feedrun import train
-from feedrun.experiment import Config, Count, Experiment, Journal, Positive, Result
+from feedrun.experiment import Config, Count, Experiment, Journal, Positive, Result, claims_beside
 from feedrun.experiment.metrics import paired, picked
 from feedrun.models.decoder import Decoder, attention, standard
 from feedrun.papers.slay import throughput
 from feedrun.papers.slay.attention.mechanisms import DELTA, KERNELS, windows
 from feedrun.papers.slay.decoders import generate, training
 from feedrun.papers.slay.decoders.training import Mechanism, chosen
-from feedrun.papers.slay.lm.claims import CLAIMS, COMPARED
 from feedrun.papers.slay.lm.figures import figures
 from feedrun.papers.slay.lm.windows import NextByte, Windows, bigram, nats, unigram
 from feedrun.tasks import docstrings
@@ -187,6 +186,21 @@ def written(cfg: LanguageModel, key, params: Any, mechanism: Mechanism) -> str:
     return bytes(np.asarray(tokens, np.uint8)).decode(errors="replace")
 
 
+COMPARED = (
+    ("softmax", "slay"),
+    ("slay", "favor_relu"),
+    ("slay", "favor"),
+    ("slay", "square"),
+    ("slay", "elu"),
+    ("slay", "cosformer"),
+    ("slay", "uniform"),
+    ("ours", "slay"),
+    ("ours", "softmax"),
+    ("uniform", "bigram"),
+)
+"""Whose test losses are subtracted."""
+
+
 def speeds(cfg: LanguageModel, name: str, params, rows, peak: float) -> dict[str, float]:
     """Of training, all seeds together; nothing where a run was continued at its end."""
     tokens = _row_bytes(cfg) * len(cfg.training.rates)
@@ -245,4 +259,6 @@ def _drawing(cfg: LanguageModel, mechanism: Mechanism):
     )
 
 
-EXPERIMENT = Experiment(config=LanguageModel, run=run, claims=CLAIMS, figures=figures)
+EXPERIMENT = Experiment(
+    config=LanguageModel, run=run, claims=claims_beside(__file__), figures=figures
+)

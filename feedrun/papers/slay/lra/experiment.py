@@ -16,13 +16,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from feedrun.experiment import Experiment, Journal, Result
+from feedrun.experiment import Experiment, Journal, Result, claims_beside
 from feedrun.experiment.metrics import alone, paired
 from feedrun.models import classifier as models
 from feedrun.papers.slay import throughput
 from feedrun.papers.slay.lra import cost, figures, mixing, sweep_figures, training
-from feedrun.papers.slay.lra.claims import CLAIMS, PAIRS, learned
 from feedrun.papers.slay.lra.config import LongRange
+from feedrun.papers.slay.lra.paired import PAIRS, learned
 from feedrun.tasks.lra import catalogue, sequences
 from feedrun.train import tune
 
@@ -241,7 +241,7 @@ def notes(cfg: LongRange, data, found: dict[str, Outcome], majority: float) -> d
 EXPERIMENT = Experiment(
     config=LongRange,
     run=run,
-    claims=CLAIMS,
+    claims=claims_beside(__file__),
     figures=figures.figures,
     reduce=sweep_figures.sweep_figures,
 )

@@ -13,8 +13,17 @@ import jax
 import numpy as np
 from pydantic import Field, model_validator
 
-from feedrun.experiment import Config, Count, Experiment, Journal, Positive, Result, one_of
-from feedrun.papers.slay.speed import claims, fidelity, figures, measures
+from feedrun.experiment import (
+    Config,
+    Count,
+    Experiment,
+    Journal,
+    Positive,
+    Result,
+    claims_beside,
+    one_of,
+)
+from feedrun.papers.slay.speed import fidelity, figures, measures
 from feedrun.papers.slay.speed import layer as layers
 from feedrun.papers.slay.speed.layer import VARIANTS, Program
 from feedrun.runtime import machine
@@ -284,6 +293,6 @@ def _row(cfg: Speed, state, r: int) -> dict[str, float]:
 EXPERIMENT = Experiment(
     config=Speed,
     run=run,
-    claims=claims.CLAIMS,
+    claims=claims_beside(__file__),
     figures=figures.figures,
 )

@@ -15,14 +15,25 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from feedrun.errors import known
-from feedrun.experiment import Config, Count, Experiment, Journal, Positive, Result, multiple_of
+from feedrun.experiment import (
+    Config,
+    Count,
+    Experiment,
+    Journal,
+    Positive,
+    Result,
+    claims_beside,
+    multiple_of,
+)
 from feedrun.experiment.metrics import paired, picked
 from feedrun.papers.slay.decoders.training import Mechanism, chosen
 from feedrun.papers.slay.synthetic import harder, levels, suite
-from feedrun.papers.slay.synthetic.claims import CLAIMS, OURS, PUBLISHED
 from feedrun.papers.slay.synthetic.figures import figures
 from feedrun.tasks import recall
 from feedrun.tasks.synthetic import TASKS
+
+OURS = "ours"
+"""What the config's `ours` is called in metrics."""
 
 PAIRS = (("slay", "favor_relu"), ("favor_relu", "elu"), (OURS, "slay"), (OURS, "softmax"))
 """Whose accuracies are compared: SLAY - Performer, Performer - ELU, and ours."""
@@ -128,7 +139,7 @@ def suite_summary(cfg: Synthetic, right: np.ndarray, lines: dict[str, suite.Leve
         for i, name in enumerate(names)
         for j, label in enumerate(labels)
     }
-    paper = [j for j, label in enumerate(labels) if label in PUBLISHED]
+    paper = [j for j, label in enumerate(labels) if label in suite.PUBLISHED]
     for i, name in enumerate(names):
         if paper and np.isfinite(lines[name].expected):
             gaps = np.abs(right[i, paper] - lines[name].expected)
@@ -173,4 +184,4 @@ def _alias(cfg: Synthetic, label: str) -> str:
     return OURS if label == cfg.ours else label.split("@")[0]
 
 
-EXPERIMENT = Experiment(config=Synthetic, run=run, claims=CLAIMS, figures=figures)
+EXPERIMENT = Experiment(config=Synthetic, run=run, claims=claims_beside(__file__), figures=figures)

@@ -30,6 +30,9 @@ def _first_half(key, length: int, vocabulary: int) -> Example:
     return jax.tree.map(lambda x: x[:length], whole)
 
 
+PUBLISHED = ("softmax", "yat", "favor_relu", "elu", "slay")
+"""The mechanisms of the paper's table, by their names here: Std, SphYat, Perf, Lin, SLAY."""
+
 READ = TASKS | {"distant_match": Task(_first_half, 65, TASKS["distant_match"].vocabulary)}
 """The tasks as they are trained on."""
 

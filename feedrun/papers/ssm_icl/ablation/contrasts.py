@@ -1,18 +1,13 @@
-"""The gap matrix of the ablation as effects of its factors, and the claims about them.
+"""The gap matrix of the ablation as effects of its factors.
 
 The ladder of transitions is none (linear attention), fixed (retention), selective (Mamba-2), one
 code path; the other factor is the short convolution. An effect is how much a change lowers the
 excess at the last position, positive where it helps; see `CONTRASTS`.
-
-No threshold was set after a trial: all are zero, the sign that the statement names.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
-
-from feedrun.experiment import Claim
-from feedrun.papers.ssm_icl.arms.results import LEAKS
 
 LADDER = ("s_none", "s_fixed", "ssd")
 CONV = "+conv"
@@ -85,68 +80,3 @@ def effects(cells: Mapping[str, np.ndarray]) -> dict[str, list[float]]:
         if set(weights) <= set(cells) and len({len(cells[name]) for name in weights}) == 1
     }
     return {metric: np.asarray(values).tolist() for metric, values in known.items()}
-
-
-CLAIMS = (
-    Claim(
-        "selectivity_helps",
-        "a selective decay lowers the excess below that of a fixed one, averaged over without and "
-        "with the short convolution",
-        "abstract",
-        "paper",
-        "effect/selectivity",
-        low=0,
-    ),
-    Claim(
-        "selective_beats_time_invariant",
-        "if selectivity is what counts, the selective SSM beats S4D, time-invariant with complex "
-        "poles, both with convolution: S4D's excess less its own",
-        "control: time-invariant",
-        "derived",
-        "gap/s4d+conv_minus_ssd+conv",
-        low=0,
-    ),
-    Claim(
-        "convolution_helps",
-        "a convolution of width 4 lowers the excess, averaged over no, fixed and selective decay",
-        "a pilot run",
-        "derived",
-        "effect/conv",
-        low=0,
-    ),
-    Claim(
-        "without_convolution_ssd_stalls",
-        "take the convolution from the selective SSM and its excess rises",
-        "a pilot run",
-        "derived",
-        "gap/ssd_minus_ssd+conv",
-        low=0,
-    ),
-    Claim(
-        "convolution_exceeds_selectivity",
-        "rival: the convolution lowers the excess by more than selectivity does",
-        "a pilot run",
-        "rival",
-        "effect/conv_minus_selectivity",
-        low=0,
-    ),
-    Claim(
-        "convolution_exceeds_transition",
-        "rival: by more than decay and selectivity together",
-        "a pilot run",
-        "rival",
-        "effect/conv_minus_transition",
-        low=0,
-    ),
-    Claim(
-        "convolved_linear_attention_beats_selection",
-        "rival: linear attention with the convolution (no decay) beats the selective SSM without: "
-        "the latter's excess less the former's",
-        "a pilot run",
-        "rival",
-        "gap/ssd_minus_s_none+conv",
-        low=0,
-    ),
-    *LEAKS,
-)
-"""Of the families the statements speak of LG4; on coloured noise the same numbers are measured."""

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from pydantic import Field
 
-from feedrun.experiment import Experiment, Journal, Result, one_of
+from feedrun.experiment import Experiment, Journal, Result, claims_beside, one_of
 from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.ablation import contrasts, figures, sweep_figures
 from feedrun.papers.ssm_icl.arms import evaluation, results, training
@@ -136,7 +136,7 @@ def notes(cfg: Ablation, everyone: list[Standing], exam: evaluation.Exam) -> dic
 EXPERIMENT = Experiment(
     config=Ablation,
     run=run,
-    claims=contrasts.CLAIMS,
+    claims=claims_beside(__file__),
     figures=figures.figures,
     reduce=sweep_figures.sweep_figures,
 )

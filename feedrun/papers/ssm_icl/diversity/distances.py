@@ -1,7 +1,6 @@
-"""How near a network is to two oracles, by the number of tasks it has seen, and the claims.
+"""How near a network is to two oracles, by the number of tasks it has seen.
 
-Distances are means of (f - m)^2 over sequences and positions. No threshold was set after a trial:
-all are zero, the sign that the statement names.
+Distances are means of (f - m)^2 over sequences and positions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,10 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from feedrun.experiment import Claim
 from feedrun.papers.ssm_icl.arms import evaluation
 from feedrun.papers.ssm_icl.arms.evaluation import Exam
-from feedrun.papers.ssm_icl.arms.results import LEAKS
 
 ORACLES = ("bayes", "prior")
 """The mixture of the library's filters and the full prior's oracle, as an exam's references."""
@@ -100,52 +97,3 @@ def between_arms(metrics: Mapping[str, list[float]], arms: Sequence[str]) -> dic
         for arm in arms[1:]
         if name(arms[0]) in metrics and name(arm) in metrics
     }
-
-
-def _claims(arm: str, origin, words: str) -> tuple[Claim, ...]:
-    """The claims for an arm, as paired differences at the least and the greatest K."""
-    mark = "rival_" if origin == "rival" else ""
-    return (
-        Claim(
-            f"{mark}few_tasks_library",
-            f"{words}, few tasks: on those tasks it is nearer to their own mixture than to the "
-            "full prior's oracle (difference of distances)",
-            "Bayes rule of a finite prior",
-            origin,
-            f"{arm}/few_library",
-            low=0,
-        ),
-        Claim(
-            f"{mark}few_tasks_new",
-            f"{words}, few tasks: so it is on new ones",
-            "Bayes rule of a finite prior",
-            origin,
-            f"{arm}/few_new",
-            low=0,
-        ),
-        Claim(
-            f"{mark}many_tasks_new",
-            f"{words}, many tasks: on new ones it is nearer to the full prior's oracle than to the "
-            "mixture of the tasks it has seen",
-            "Bayes rule of a finite prior",
-            origin,
-            f"{arm}/many_new",
-            low=0,
-        ),
-        Claim(
-            f"{mark}tasks_teach",
-            f"{words}: on new tasks the excess over the full prior's oracle is greater after few "
-            "tasks than after many",
-            "Bayes rule of a finite prior",
-            origin,
-            f"{arm}/new_improves",
-            low=0,
-        ),
-    )
-
-
-CLAIMS = (
-    *_claims("ssd+conv", "derived", "selective SSM"),
-    *_claims("softmax+conv+rope", "rival", "rival: softmax attention does the same"),
-    *LEAKS,
-)

@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from pydantic import Field, model_validator
 
-from feedrun.experiment import Experiment, Journal, Result
+from feedrun.experiment import Experiment, Journal, Result, claims_beside
 from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.arms import evaluation, results, training
 from feedrun.papers.ssm_icl.arms.config import Examined
@@ -211,6 +211,6 @@ def leads(cfg: Diversity, cells: Mapping[Any, Cell], arm: str) -> np.ndarray:
 EXPERIMENT = Experiment(
     config=Diversity,
     run=run,
-    claims=distances.CLAIMS,
+    claims=claims_beside(__file__),
     figures=figures.figures,
 )

@@ -12,14 +12,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from feedrun.experiment import Experiment, Journal, Result
+from feedrun.experiment import Experiment, Journal, Result, claims_beside
 from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.arms import comparison as stages
 from feedrun.papers.ssm_icl.arms import results, training
 from feedrun.papers.ssm_icl.arms.results import Standing
 from feedrun.papers.ssm_icl.families import Family, Keys, catalogue
 from feedrun.papers.ssm_icl.lgssm import figures, measures, parts, sweep_figures
-from feedrun.papers.ssm_icl.lgssm.claims import CLAIMS
 from feedrun.papers.ssm_icl.lgssm.config import END, PARTS, Lgssm
 from feedrun.train.threads import in_threads
 
@@ -141,7 +140,7 @@ def _add(summary: dict[str, Any], arrays: dict[str, Any], *found: dict[str, Any]
 EXPERIMENT = Experiment(
     config=Lgssm,
     run=run,
-    claims=CLAIMS,
+    claims=claims_beside(__file__),
     figures=figures.figures,
     reduce=sweep_figures.sweep_figures,
 )

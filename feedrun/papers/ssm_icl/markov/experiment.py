@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import Field, model_validator
 
-from feedrun.experiment import Config, Experiment, Journal, Result, one_of
+from feedrun.experiment import Config, Experiment, Journal, Result, claims_beside, one_of
 from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.arms import evaluation, results, training
 from feedrun.papers.ssm_icl.arms.evaluation import Exam
@@ -25,7 +25,7 @@ from feedrun.papers.ssm_icl.arms.results import Standing
 from feedrun.papers.ssm_icl.arms.training import Network, Training
 from feedrun.papers.ssm_icl.families import Family, Keys, catalogue
 from feedrun.papers.ssm_icl.markov import figures
-from feedrun.papers.ssm_icl.markov.claims import CLAIMS, comparisons, one_layer
+from feedrun.papers.ssm_icl.markov.measures import comparisons, one_layer
 from feedrun.train.threads import in_threads
 
 CHAINS: dict[str, Callable[[Any], Family]] = {
@@ -224,4 +224,6 @@ def notes(cfg: Markov, studies: Sequence[Studied]) -> dict[str, Any]:
     return {**found, "rate_at_an_edge": edges, "chance": chance}
 
 
-EXPERIMENT = Experiment(config=Markov, run=run, claims=CLAIMS, figures=figures.figures)
+EXPERIMENT = Experiment(
+    config=Markov, run=run, claims=claims_beside(__file__), figures=figures.figures
+)

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from pydantic import AfterValidator, Field
 
-from feedrun.experiment import Config, Experiment, Journal, Result
+from feedrun.experiment import Config, Experiment, Journal, Result, claims_beside
 from feedrun.models import arms
 from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.arms import evaluation, results
@@ -25,7 +25,6 @@ from feedrun.papers.ssm_icl.arms.training import Count, Network, Training
 from feedrun.papers.ssm_icl.families import Keys
 from feedrun.papers.ssm_icl.noise import figures, studies, theory_layer
 from feedrun.papers.ssm_icl.noise import summary as noise_summary
-from feedrun.papers.ssm_icl.noise.claims import CLAIMS
 from feedrun.papers.ssm_icl.noise.studies import Study
 from feedrun.papers.ssm_icl.noise.summary import CONTEXT, LATE
 
@@ -128,4 +127,6 @@ def theory(
     return standing, theory_layer.best_risk(CONTEXT) + standing.excess[:, 0] - step
 
 
-EXPERIMENT = Experiment(config=Noise, run=run, claims=CLAIMS, figures=figures.figures)
+EXPERIMENT = Experiment(
+    config=Noise, run=run, claims=claims_beside(__file__), figures=figures.figures
+)

@@ -12,14 +12,13 @@ from typing import Annotated, Literal
 import jax
 from pydantic import Field, model_validator
 
-from feedrun.experiment import Config, Experiment, Journal, Result
+from feedrun.experiment import Config, Experiment, Journal, Result, claims_beside
 from feedrun.papers.ssm_icl.families import evaluation as ev
 from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 from feedrun.papers.ssm_icl.families.evaluation import Evaluation
 from feedrun.papers.ssm_icl.oracles import chains as checks_chains
 from feedrun.papers.ssm_icl.oracles import exact, figures, linear_gaussian
 from feedrun.papers.ssm_icl.oracles import regression as checks_regression
-from feedrun.papers.ssm_icl.oracles.claims import CLAIMS
 
 Count = Annotated[int, Field(gt=0)]
 
@@ -156,4 +155,6 @@ def chains(cfg: Chains, repeats: int, keys, summary, arrays) -> list[Evaluation]
     return [switching]
 
 
-EXPERIMENT = Experiment(config=Checks, run=run, claims=CLAIMS, figures=figures.figures, x64=True)
+EXPERIMENT = Experiment(
+    config=Checks, run=run, claims=claims_beside(__file__), figures=figures.figures, x64=True
+)

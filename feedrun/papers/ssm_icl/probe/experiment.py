@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from pydantic import Field, model_validator
 
-from feedrun.experiment import Config, Experiment, Journal, Result
+from feedrun.experiment import Config, Experiment, Journal, Result, claims_beside
 from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.arms import evaluation, results
 from feedrun.papers.ssm_icl.arms import training as learners
@@ -23,7 +23,6 @@ from feedrun.papers.ssm_icl.arms.names import Names
 from feedrun.papers.ssm_icl.arms.training import Count, Learner, Network, Training
 from feedrun.papers.ssm_icl.families import catalogue, chains, linear_gaussian
 from feedrun.papers.ssm_icl.probe import figures, gain, probes, summary, targets
-from feedrun.papers.ssm_icl.probe.claims import CLAIMS
 from feedrun.papers.ssm_icl.probe.gain import Gain
 from feedrun.papers.ssm_icl.probe.probes import Probing
 from feedrun.papers.ssm_icl.probe.summary import Part
@@ -158,4 +157,6 @@ def gained(cfg: Probe, key: Any, everyone: list[results.Standing]) -> dict[str, 
     return found
 
 
-EXPERIMENT = Experiment(config=Probe, run=run, claims=CLAIMS, figures=figures.figures)
+EXPERIMENT = Experiment(
+    config=Probe, run=run, claims=claims_beside(__file__), figures=figures.figures
+)

@@ -13,42 +13,17 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from feedrun.experiment import Claim, Experiment, Journal, Result, one_of
+from feedrun.experiment import Experiment, Journal, Result, claims_beside, one_of
 from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.arms import evaluation, results, training
 from feedrun.papers.ssm_icl.arms.config import Placed
 from feedrun.papers.ssm_icl.arms.evaluation import Exam
 from feedrun.papers.ssm_icl.arms.names import Names
-from feedrun.papers.ssm_icl.arms.results import LEAKS, Standing
+from feedrun.papers.ssm_icl.arms.results import Standing
 from feedrun.papers.ssm_icl.arms.training import Learner, Trained
 from feedrun.papers.ssm_icl.families import Family, Keys, catalogue
 from feedrun.papers.ssm_icl.shift import figures, shifted_families
 from feedrun.train.threads import in_threads
-
-WORDS = {
-    "slow": "LG4 that decays more slowly (kappa in [0.98, 0.999])",
-    "noisy": "LG4 with four times the noise",
-    "switch": "LG4 whose system is replaced in mid-sequence",
-    "rougher": "regression whose noise has correlation 0.99 instead of 0.9",
-}
-"""The shifts on which the two oracles differ."""
-
-CLAIMS = (
-    *(
-        Claim(
-            f"{name}_keeps_the_prior",
-            f"{words}: every network is nearer to the Bayes predictor of its training prior than "
-            "to the one that knows the shift: least difference over networks (a guess)",
-            "Theorem 1",
-            "derived",
-            f"{name}/gap_test_minus_prior",
-            low=0.0,
-        )
-        for name, words in WORDS.items()
-    ),
-    *LEAKS,
-)
-"""No threshold but 0; LEAKS are of unshifted data, where the genie is a bound."""
 
 
 class Shifted(Placed):
@@ -207,4 +182,6 @@ def notes(cfg: Shifted, faces: dict[str, Faces]) -> dict[str, Any]:
     return {**found, "rate_at_an_edge": edges, "chance": chance}
 
 
-EXPERIMENT = Experiment(config=Shifted, run=run, claims=CLAIMS, figures=figures.figures)
+EXPERIMENT = Experiment(
+    config=Shifted, run=run, claims=claims_beside(__file__), figures=figures.figures
+)

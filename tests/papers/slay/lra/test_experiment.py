@@ -18,7 +18,7 @@ from feedrun.papers.slay.lra import config as lra_config
 from feedrun.papers.slay.lra import cost, mixing, sweep_figures, training
 from feedrun.papers.slay.lra import experiment as lra
 from feedrun.papers.slay.lra import figures as lra_figures
-from feedrun.papers.slay.lra.claims import CLAIMS, PAIRS
+from feedrun.papers.slay.lra.paired import MARGIN, PAIRS
 from feedrun.tasks.lra.sequences import Sequences, buckets
 from tests import configs
 
@@ -300,7 +300,7 @@ def test_the_experiment_says_what_it_used(result):
     assert 0 < share["padded_to_the_longest"] < share["in_groups"] < 1
     assert result.summary["tokens_not_padding"] == share["in_groups"]
     assert result.arrays["curves"].shape == (2, 2, 3, cfg.seeds)
-    assert {judge(claim, result.summary).verdict for claim in CLAIMS} <= {
+    assert {judge(claim, result.summary).verdict for claim in lra.EXPERIMENT.claims} <= {
         "undecided",
         "not measured",
     }
@@ -313,7 +313,14 @@ def test_differences_are_those_of_the_same_seed(result):
     measured = {name for name in summary if "_minus_" in name}
     assert measured == {"slay_minus_softmax"}
     every = {f"{a}_minus_{b}" for a, b in PAIRS}
-    assert {claim.metric for claim in CLAIMS if "_minus_" in claim.metric} == every
+    assert {claim.metric for claim in lra.EXPERIMENT.claims if "_minus_" in claim.metric} == every
+
+
+def test_as_good_as_means_the_margin_of_the_figure():
+    like = [claim for claim in lra.EXPERIMENT.claims if "_like_" in claim.name]
+    assert len(like) == 3
+    for claim in like:
+        assert claim.low == -MARGIN and claim.high in (None, MARGIN)
 
 
 def test_softmax_has_a_figure_of_its_attention(result):

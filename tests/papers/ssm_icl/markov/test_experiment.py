@@ -11,8 +11,8 @@ from feedrun.experiment import judge, silent_journal
 from feedrun.papers.ssm_icl.arms import evaluation, training
 from feedrun.papers.ssm_icl.arms.results import Standing
 from feedrun.papers.ssm_icl.families import catalogue
-from feedrun.papers.ssm_icl.markov import claims, figures
 from feedrun.papers.ssm_icl.markov import experiment as markov
+from feedrun.papers.ssm_icl.markov import figures, measures
 from feedrun.papers.ssm_icl.markov.experiment import EXPERIMENT, Markov
 from tests.configs import config, own
 
@@ -30,7 +30,7 @@ def test_comparisons_are_paired_differences_over_the_positions_of_training():
     base = np.array([[0.1, 0.2, 9.0, 9.0], [0.3, 0.4, 9.0, 9.0]])
     own = standing(base, np.full((5, 2), 0.1))
     linear = standing(base + np.array([[0.01], [0.02]]), np.full((5, 2), 0.1) * np.array([[2, 3]]))
-    found = claims.comparisons({"ssd+conv": own, "linear+conv+rope": linear}, length=2)
+    found = measures.comparisons({"ssd+conv": own, "linear+conv+rope": linear}, length=2)
     np.testing.assert_allclose(found["linear_minus_ssd_with_conv"], [0.01, 0.02])
     np.testing.assert_allclose(found["faster_with_conv"], np.log([2, 3]))
     assert not any("without" in name for name in found)
@@ -38,14 +38,14 @@ def test_comparisons_are_paired_differences_over_the_positions_of_training():
 
 def test_extrapolation_is_the_last_eighth_over_that_of_training():
     excess = np.tile(np.repeat([1.0, 2.0, 5.0, 3.0], 8), (2, 1))
-    np.testing.assert_allclose(claims.beyond(excess, length=16), 3 / 2)
-    np.testing.assert_allclose(claims.beyond(excess, length=32), 1)
+    np.testing.assert_allclose(measures.beyond(excess, length=16), 3 / 2)
+    np.testing.assert_allclose(measures.beyond(excess, length=32), 1)
 
 
 def test_one_layer_stands_between_bayes_and_the_unigram_line():
     lines = {"bayes": 0.01, "unigram": 0.17}
     truth = {"ssd": np.array([0.01, 0.17, 0.09])}
-    found = claims.one_layer({}, truth, lines)
+    found = measures.one_layer({}, truth, lines)
     np.testing.assert_allclose(found["toward_unigram_without_conv"], [0, 1, 0.5])
 
 

@@ -203,7 +203,7 @@ def restart() -> None:
     """
     if sys.executable and TUNABLES not in os.environ and _malloc_fault() is None:
         os.environ |= {TUNABLES: HUGE_PAGES, OURS: " ".join(sorted(_ours() | {TUNABLES}))}
-        # In place, not as a child: the process keeps its id, terminal and parent, so that Ctrl-C and
+        # In place, not as a child: the process keeps its id, terminal and parent, so Ctrl-C and
         # a scheduler's signals reach what computes. TUNABLES is set now: there is no second time.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 

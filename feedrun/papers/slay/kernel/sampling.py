@@ -103,7 +103,7 @@ def monte_carlo_rate(
     """Slope of log error against log D, one a block of repeats; in the plane, as the means."""
     keys = jax.random.split(key, blocks)
     squares = squared_errors(keys, dimension=2, counts=counts, block=block)
-    return (fits.log_slope(np.array(counts), np.asarray(squares, float).T) / 2).tolist()
+    return (fits.log_slope(np.array(counts, float), np.asarray(squares, float).T) / 2).tolist()
 
 
 @partial(jax.jit, static_argnames=("dimension", "haar"))

@@ -5,6 +5,7 @@ Hydra finds plugins in the namespace package `hydra_plugins`; `register` puts th
 
 import copy
 import functools
+import importlib
 import importlib.util
 import sys
 import types
@@ -158,7 +159,7 @@ def register() -> None:
     """Make the sweeper and the launchers known to Hydra."""
     if "hydra_plugins" not in sys.modules:
         try:
-            import hydra_plugins  # noqa: F401  (other plugins are installed)
+            importlib.import_module("hydra_plugins")  # other plugins are installed
         except ImportError:
             package = types.ModuleType("hydra_plugins")
             package.__path__ = []

@@ -5,7 +5,6 @@ Hydra finds plugins in the namespace package `hydra_plugins`; `register` puts th
 
 import copy
 import functools
-import importlib
 import importlib.util
 import sys
 import types

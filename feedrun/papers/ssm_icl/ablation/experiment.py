@@ -15,14 +15,18 @@ import numpy as np
 from pydantic import Field
 
 from feedrun.experiment import Experiment, Journal, Result, claims_beside, one_of
+from feedrun.experiment.metrics import alone, arms_at_an_edge
 from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.ablation import contrasts, figures, sweep_figures
+from feedrun.papers.ssm_icl.arms import comparison as comparisons
 from feedrun.papers.ssm_icl.arms import evaluation, results, training
-from feedrun.papers.ssm_icl.arms.config import Placed
-from feedrun.papers.ssm_icl.arms.names import Names
-from feedrun.papers.ssm_icl.arms.results import Standing
+from feedrun.papers.ssm_icl.arms.comparison import compare
+from feedrun.papers.ssm_icl.arms.config import ContextConfig, Names
+from feedrun.papers.ssm_icl.arms.results import ArmResult
 from feedrun.papers.ssm_icl.families import catalogue
-from feedrun.train.threads import in_threads
+
+SLAB = 64
+"""Sequences that an arm is evaluated on at a time."""
 
 
 class Setting(NamedTuple):
@@ -55,7 +59,7 @@ SETTINGS = {
 """On LG4 the excess is over the genie, as Bayes is only bracketed."""
 
 
-class Ablation(Placed):
+class Ablation(ContextConfig):
     """Settings of icl_ablation; effects are of the last of `at`."""
 
     family: Annotated[str, one_of(SETTINGS, "family")]
@@ -64,69 +68,70 @@ class Ablation(Placed):
 
 
 def run(cfg: Ablation, key: jax.Array, journal: Journal) -> Result:
-    """Train every arm on the same data, let all sit one exam, compare them seed by seed."""
+    """Train every arm on the same data, evaluate all on one set, compare them seed by seed."""
     keys, setting = families.keys(key), SETTINGS[cfg.family]
     family = setting.build(cfg, keys.library)
-    valid = evaluation.draw(family, keys.tune, count=cfg.training.valid, length=cfg.length, only=())
-    exam = evaluation.draw(
-        family, keys.test, count=cfg.sequences, length=cfg.length, only=setting.only
+    comparison = compare(
+        family,
+        keys,
+        cfg.training,
+        sequences=cfg.sequences,
+        length=cfg.length,
+        over=setting.over,
+        only=setting.only,
+        slab=SLAB,
     )
-
-    def stood(name: str, journal: Journal) -> Standing:
-        arm = training.learner(name, family, cfg.network, length=cfg.length)
-        trained = training.fitted(
-            arm, keys, cfg.training, valid, journal, length=cfg.length, over=setting.over
-        )
-        return results.stand(arm, trained, exam, over=setting.over)
-
-    everyone = in_threads(stood, cfg.arms, journal)
-    for done, one in enumerate(everyone):
+    arms = [training.bound(name, family, cfg.network, length=cfg.length) for name in cfg.arms]
+    arm_results, eval_set = comparisons.arm_results(comparison, arms, journal), comparison.eval_set
+    for done, one in enumerate(arm_results):
         journal.log(done + 1, results.summary(one, cfg.at))
     return Result(
-        summary(cfg, everyone),
-        arrays(cfg, everyone, exam),
-        notes(cfg, everyone, exam),
+        summary(cfg, arm_results),
+        arrays(cfg, arm_results, eval_set),
+        notes(cfg, arm_results, eval_set),
     )
 
 
-def cells(everyone: list[Standing], last: int) -> dict[str, np.ndarray]:
+def cells(arm_results: list[ArmResult], last: int) -> dict[str, np.ndarray]:
     """The gap matrix: arm -> excess (R,) after `last` observations."""
-    return {one.learner.name: one.excess[:, last] for one in everyone}
+    return {one.bound.name: one.excess[:, last] for one in arm_results}
 
 
-def summary(cfg: Ablation, everyone: list[Standing]) -> dict[str, Any]:
+def summary(cfg: Ablation, arm_results: list[ArmResult]) -> dict[str, Any]:
     """Excess and slope of every arm, effects of the ingredients, leaks.
 
     A run of one arm (a cell of a sweep) also has its metrics without the arm's name.
     """
     found: dict[str, Any] = {}
-    for one in everyone:
+    for one in arm_results:
         found |= results.summary(one, cfg.at)
-    if len(everyone) == 1:
-        prefix = f"{cfg.arms[0]}/"
-        found |= {name.removeprefix(prefix): value for name, value in found.items()}
-    found |= contrasts.effects(cells(everyone, cfg.at[-1]))
-    return found | results.leak_summary(everyone)
+    found |= alone(found, cfg.arms)
+    found |= contrasts.effects(cells(arm_results, cfg.at[-1]))
+    return found | results.leak_summary(arm_results)
 
 
-def arrays(cfg: Ablation, everyone: list[Standing], exam: evaluation.Exam) -> dict[str, Any]:
-    """What the figures are drawn from; `mark` tells exams apart, for pairing over runs."""
+def arrays(
+    cfg: Ablation, arm_results: list[ArmResult], eval_set: evaluation.EvalSet
+) -> dict[str, Any]:
+    """What the figures are drawn from; `mark` tells eval sets apart, for pairing over runs."""
     over, every = SETTINGS[cfg.family].over, cfg.training.log_every
-    return results.arrays(everyone, exam, over=over, every=every) | {
+    return results.arrays(arm_results, eval_set, over=over, every=every) | {
         "family": np.array(cfg.family),
         "last": np.array(cfg.at[-1]),
-        "mark": np.asarray(exam.batch.targets).sum(dtype=float),
+        "mark": np.asarray(eval_set.batch.targets).sum(dtype=float),
     }
 
 
-def notes(cfg: Ablation, everyone: list[Standing], exam: evaluation.Exam) -> dict[str, Any]:
+def notes(
+    cfg: Ablation, arm_results: list[ArmResult], eval_set: evaluation.EvalSet
+) -> dict[str, Any]:
     """Costs and rates; arms whose rate is the grid's least or greatest; what guessing 0 gives."""
-    setting, noted = SETTINGS[cfg.family], results.notes(everyone)
-    zero = evaluation.excess(exam, exam.references["zero"], setting.over).mean(axis=0)
-    names = [*cfg.arms, *([""] if len(everyone) == 1 else [])]
+    setting, noted = SETTINGS[cfg.family], results.notes(arm_results)
+    zero = evaluation.excess(eval_set, eval_set.references["zero"], setting.over).mean(axis=0)
+    names = [*cfg.arms, *([""] if len(arm_results) == 1 else [])]
     return {
         **noted,
-        "rate_at_an_edge": results.at_an_edge(noted, cfg.training.rates),
+        "rate_at_an_edge": arms_at_an_edge(noted, cfg.training.rates),
         "chance": {
             f"{name}/excess_{n}".removeprefix("/"): float(zero[n]) for name in names for n in cfg.at
         },

@@ -57,7 +57,7 @@ def figures(result: Result) -> dict[str, Any]:
 
 
 def matrix(runs: Sequence[Result]) -> Matrix:
-    """The cells of runs of one family; seeds of one arm are put in the order of their exams."""
+    """The cells of runs of one family; seeds of one arm in the order of their eval sets."""
     arrays = [result.arrays for result in sorted(runs, key=lambda r: float(r.arrays["mark"]))]
     family, last = str(arrays[0]["family"]), int(arrays[0]["last"])
     cells: dict[str, list[np.ndarray]] = {}

@@ -1,15 +1,28 @@
-"""What the configs of experiments that train arms and mark them in an exam have in common."""
+"""What the configs of experiments that train arms and evaluate them have in common."""
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from feedrun.experiment import Config
-from feedrun.papers.ssm_icl.arms.training import Count, Network, Training
+from feedrun.experiment import Config, Count, OneOrMany
+from feedrun.models import arms
+from feedrun.papers.ssm_icl.arms.training import Network, Training
 
 
-class Examined(Config):
-    """length: targets a sequence; sequences: of an exam; bank: prior draws of LG4's Bayes."""
+def _checked(names: list[str]) -> list[str]:
+    for name in names:
+        arms.parse(name)
+    if len(set(names)) < len(names):
+        raise ValueError(f"every arm once, got {names}")
+    return names
+
+
+Names = Annotated[OneOrMany, AfterValidator(_checked)]
+"""One arm or several (see `models.arms`); a single one stays a word in records and tables."""
+
+
+class EvalConfig(Config):
+    """length: targets a sequence; sequences: to evaluate on; bank: prior draws of LG4's Bayes."""
 
     length: Annotated[int, Field(ge=4)]
     sequences: Annotated[int, Field(ge=8)]
@@ -18,7 +31,7 @@ class Examined(Config):
     training: Training
 
 
-class Placed(Examined):
+class ContextConfig(EvalConfig):
     """`at`: observations after which excess is reported, rising."""
 
     at: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]

@@ -1,4 +1,4 @@
-"""Held-out sequences with the predictions of all that is known: what trained arms are marked on."""
+"""Held-out sequences with the predictions of all that is known: for evaluating trained arms."""
 
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Float
 
 from feedrun.papers.ssm_icl.families import Batch, Family, scores
+from feedrun.train.slabs import in_slabs
 
 
-class Exam(NamedTuple):
+class EvalSet(NamedTuple):
     """B sequences that count, drawn once for all arms.
 
     batch:       on the device, for probes and predictors.
@@ -31,8 +32,8 @@ def draw(
     length: int,
     only: Collection[str] | None = None,
     slab: int = 64,
-) -> Exam:
-    """An exam of `count` sequences; `only` names the estimators to run beside genie and Bayes.
+) -> EvalSet:
+    """An evaluation set of `count` sequences; `only`: estimators to run beside genie and Bayes.
 
     Predictors see `slab` sequences at a time.
     """
@@ -42,40 +43,35 @@ def draw(
         batch = jax.tree.map(lambda leaf: leaf[kept], batch)
     chosen = {k: v for k, v in family.estimators.items() if only is None or k in only}
     named = {"genie": family.genie, "bayes": family.bayes, **chosen}
-    return Exam(family, batch, {k: _predicted(f, batch, slab) for k, f in named.items() if f})
+    return EvalSet(family, batch, {k: _predicted(f, batch, slab) for k, f in named.items() if f})
 
 
 def _predicted(predict: Callable[[Batch], Any], batch: Batch, slab: int) -> np.ndarray:
     """A reference's predictions, `slab` sequences at a time (the last padded with the first)."""
-    count, run = len(batch.inputs), jax.jit(predict)
-    parts = []
-    for start in range(0, count, slab):
-        rows = np.arange(start, start + slab) % count
-        parts.append(np.asarray(run(jax.tree.map(lambda leaf, rows=rows: leaf[rows], batch))))
-    return np.concatenate(parts)[:count]
+    return in_slabs(jax.jit(predict), batch, slab)
 
 
-def risk(exam: Exam, predictions: Any) -> Float[np.ndarray, "*R B T"]:
+def risk(eval_set: EvalSet, predictions: Any) -> Float[np.ndarray, "*R B T"]:
     """Squared error or cross-entropy of every target; predictions (*R, B, T, O)."""
-    predictions, y = np.asarray(predictions, float), np.asarray(exam.batch.targets)
-    if exam.family.kind == "number":
+    predictions, y = np.asarray(predictions, float), np.asarray(eval_set.batch.targets)
+    if eval_set.family.kind == "number":
         return ((predictions - y) ** 2).sum(axis=-1)
     index = np.broadcast_to(y[..., None], (*predictions.shape[:-1], 1))
     return -np.take_along_axis(predictions, index, axis=-1)[..., 0]
 
 
-def excess(exam: Exam, predictions: Any, over: str) -> Float[np.ndarray, "*R B T"]:
+def excess(eval_set: EvalSet, predictions: Any, over: str) -> Float[np.ndarray, "*R B T"]:
     """Of predictions (*R, B, T, O) over a reference: (f - m)^2, or KL(m || f) in nats.
 
     Its mean is the difference of the risks; see `families.excess`.
     """
-    f, m = np.asarray(predictions, float), np.asarray(exam.references[over], float)
-    if exam.family.kind == "number":
+    f, m = np.asarray(predictions, float), np.asarray(eval_set.references[over], float)
+    if eval_set.family.kind == "number":
         return ((f - m) ** 2).sum(axis=-1)
     return (np.exp(m) * (m - f)).sum(axis=-1)
 
 
-def leaks(exam: Exam, predictions: Float[np.ndarray, "R B T O"]) -> list[scores.Floor]:
+def leaks(eval_set: EvalSet, predictions: Float[np.ndarray, "R B T O"]) -> list[scores.Floor]:
     """For every repeat: how far above the genie, in standard errors."""
-    genie = risk(exam, exam.references["genie"])
-    return [scores.floor(own, genie) for own in risk(exam, predictions)]
+    genie = risk(eval_set, eval_set.references["genie"])
+    return [scores.floor(own, genie) for own in risk(eval_set, predictions)]

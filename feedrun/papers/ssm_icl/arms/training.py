@@ -15,16 +15,18 @@ from jaxtyping import Array, Float
 from pydantic import Field, model_validator
 
 from feedrun import train
-from feedrun.experiment import Config, Journal
+from feedrun.experiment import Config, Count, Journal
+from feedrun.maths import fits
 from feedrun.models import arms
 from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.arms import evaluation
-from feedrun.papers.ssm_icl.arms.evaluation import Exam
+from feedrun.papers.ssm_icl.arms.evaluation import EvalSet
 from feedrun.papers.ssm_icl.families import Batch, Family, Keys
 from feedrun.train import streams, tune
+from feedrun.train.optim import adamw_cosine, warm_cosine
+from feedrun.train.slabs import in_slabs
 from feedrun.train.streams import Stream
 
-Count = Annotated[int, Field(gt=0)]
 CURVES = ("train/loss", "valid/excess")
 REFERENCE = "ssd+conv"
 """The arm whose number of parameters all others have, within 5%."""
@@ -68,7 +70,7 @@ class Training(Config):
         return self
 
 
-class Learner(NamedTuple):
+class BoundArm(NamedTuple):
     """An arm for a family, with the functions that compiled programs are remembered by.
 
     answers(params (R, ...), inputs (B, S, I)) -> predictions (R, B, T, O), compiled once a shape.
@@ -100,9 +102,9 @@ def sizes(network: Network, length: int) -> arms.Sizes:
     return arms.Sizes(**network.model_dump(), length=length)
 
 
-def learner(
+def bound(
     name: str, family: Family, network: Network, *, length: int, parameters: int | None = None
-) -> Learner:
+) -> BoundArm:
     """The arm of that name with as many parameters as the reference arm (or as `parameters`).
 
     length: targets a sequence in training, which learned positions and caches have room for.
@@ -115,9 +117,9 @@ def learner(
     return of_arm(name, arm, family)
 
 
-def of_arm(name: str, arm: arms.Arm, family: Family) -> Learner:
-    """A learner of an arm of any size."""
-    return Learner(
+def of_arm(name: str, arm: arms.Arm, family: Family) -> BoundArm:
+    """A bound arm of an arm of any size."""
+    return BoundArm(
         name, arm, family, partial(_loss, arm, family), jax.jit(partial(_answers, arm, family))
     )
 
@@ -130,24 +132,16 @@ def predictions(
     return y if family.kind == "number" else jax.nn.log_softmax(y)
 
 
-def answers(learner: Learner, params: Any, exam: Exam, *, slab: int) -> np.ndarray:
-    """Predictions (R, B, T, O) of R networks in an exam, `slab` sequences at a time."""
-    inputs = exam.batch.inputs
-    return np.concatenate(
-        [
-            np.asarray(learner.answers(params, rows))[:, : len(inputs) - start]
-            for start in range(0, len(inputs), slab)
-            for rows in [inputs[np.arange(start, start + slab) % len(inputs)]]
-        ],
-        axis=1,
-    )
+def answers(bound: BoundArm, params: Any, eval_set: EvalSet, *, slab: int) -> np.ndarray:
+    """Predictions (R, B, T, O) of R networks on an evaluation set, `slab` sequences at a time."""
+    return in_slabs(partial(bound.answers, params), eval_set.batch.inputs, slab, axis=1)
 
 
 def fitted(
-    learner: Learner,
+    bound: BoundArm,
     keys: Keys,
     cfg: Training,
-    valid: Exam,
+    valid: EvalSet,
     journal: Journal,
     *,
     length: int,
@@ -156,14 +150,14 @@ def fitted(
 ) -> Trained:
     """Train the arm: a trial a rate, then `cfg.seeds` networks at the best.
 
-    Rates are chosen by the excess over the reference `over` in the exam `valid` (of keys.tune).
+    Rates are chosen by the excess over the reference `over` on `valid` (of keys.tune).
     Rows of the journal are "<arm>/tuning/..." and "<arm>/seeds/...". `stream`: batches from
     elsewhere than the family; streams that share plan and batch share the compiled program.
     """
     if stream is None:
-        stream = streams.generated(partial(learner.family.sample, count=cfg.batch, length=length))
+        stream = streams.generated(partial(bound.family.sample, count=cfg.batch, length=length))
     optimizer, history = adamw(cfg.steps), {}
-    judge = partial(_excess, learner, valid, over, cfg.batch)
+    judge = partial(_excess, bound, valid, over, cfg.batch)
 
     def fit(steps, keys, params, opt_state, journal):
         rows = np.zeros((steps // cfg.log_every, len(CURVES), len(keys)))
@@ -175,7 +169,7 @@ def fitted(
         return train.fit(
             keys,
             params,
-            learner.loss,
+            bound.loss,
             stream,
             optimizer,
             steps=steps,
@@ -189,12 +183,12 @@ def fitted(
     tuned = tune.tuned_fit(
         jax.random.clone(keys.train),  # the same data for every arm
         cfg.rates,
-        start=_starting(learner.arm.init),
+        start=_starting(bound.arm.init),
         fit=partial(fit, cfg.steps),
         trial=partial(fit, cfg.trial_steps),
         score=judge,
         optimizer=optimizer,
-        journal=journal.scope(learner.name),
+        journal=journal.scope(bound.name),
         seeds=cfg.seeds,
     )
     curves = history["curves"]
@@ -204,25 +198,14 @@ def fitted(
 @cache  # one object, so that fits of equal length share a compiled program
 def adamw(steps: int) -> optax.GradientTransformation:
     """AdamW with warm-up and cosine; `train.tuned` can change its learning rate and horizon."""
-
-    def make(learning_rate, horizon):
-        return optax.chain(
-            optax.clip_by_global_norm(CLIP),
-            optax.adamw(
-                lambda count: learning_rate * warm_cosine((count + 1) / horizon),
-                b2=B2,
-                weight_decay=DECAY,
-                mask=arms.decayed,
-            ),
-        )
-
-    return optax.inject_hyperparams(make)(learning_rate=1e-3, horizon=float(steps))
-
-
-def warm_cosine(part: Any) -> Any:
-    """From 0 to 1 in the first WARM of the training, then to LAST as a cosine."""
-    after = jnp.clip((part - WARM) / (1 - WARM), 0, 1)
-    return jnp.minimum(part / WARM, LAST + (1 - LAST) * (1 + jnp.cos(jnp.pi * after)) / 2)
+    return adamw_cosine(
+        partial(warm_cosine, warmup=WARM, last=LAST),
+        horizon=steps,
+        b2=B2,
+        decay=DECAY,
+        decayed=arms.decayed,
+        clip=CLIP,
+    )
 
 
 def slope(excess: Float[np.ndarray, "rows R"]) -> Float[np.ndarray, "R"]:
@@ -234,16 +217,15 @@ def slope(excess: Float[np.ndarray, "rows R"]) -> Float[np.ndarray, "R"]:
     if rows < 4:
         return np.full(excess.shape[1], np.nan)
     late = slice(rows // 2, None)
-    log_steps = np.log(np.arange(1, rows + 1))[late]
-    return np.polyfit(log_steps, np.log(np.maximum(excess[late], 1e-12)), 1)[0]
+    return fits.log_slope(np.arange(1.0, rows + 1)[late], np.maximum(excess[late], 1e-12))
 
 
-def cost(learner: Learner) -> dict[str, float | int]:
+def cost(bound: BoundArm) -> dict[str, float | int]:
     """What an arm has and needs: parameters, numbers of state, FLOPs of a streaming step."""
     return {
-        "parameters": arms.num_parameters(learner.arm),
-        "state": arms.state_size(learner.arm),
-        "step_flops": arms.step_flops(learner.arm, features=learner.family.inputs),
+        "parameters": arms.num_parameters(bound.arm),
+        "state": arms.state_size(bound.arm),
+        "step_flops": arms.step_flops(bound.arm, features=bound.family.inputs),
     }
 
 
@@ -263,8 +245,8 @@ def _answers(arm: arms.Arm, family: Family, params: Any, inputs: Any):
     return jax.lax.map(lambda p: predictions(arm, family, p, inputs), params)
 
 
-def _excess(learner: Learner, exam: Exam, over: str, slab: int, params: Any) -> np.ndarray:
-    """(R,): the excess in an exam, averaged over sequences and positions."""
-    return evaluation.excess(exam, answers(learner, params, exam, slab=slab), over).mean(
+def _excess(bound: BoundArm, eval_set: EvalSet, over: str, slab: int, params: Any) -> np.ndarray:
+    """(R,): the excess on an evaluation set, averaged over sequences and positions."""
+    return evaluation.excess(eval_set, answers(bound, params, eval_set, slab=slab), over).mean(
         axis=(1, 2)
     )

@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float
 
 from feedrun.papers.ssm_icl.arms import evaluation
-from feedrun.papers.ssm_icl.arms.evaluation import Exam
+from feedrun.papers.ssm_icl.arms.evaluation import EvalSet
 
 ORACLES = ("bayes", "prior")
-"""The mixture of the library's filters and the full prior's oracle, as an exam's references."""
+"""The mixture of the library's filters and the full prior's oracle, as references."""
 
 PLACES = ("library", "new")
 """Sequences of systems of the library, and of new systems from the full prior."""
@@ -28,12 +28,12 @@ class Distances(NamedTuple):
     new_prior: Float[np.ndarray, "T"]
 
 
-def distances(sat: Mapping[str, tuple[Exam, Float[np.ndarray, "1 B T 1"]]]) -> Distances:
-    """From the exam at each place of PLACES, and what the network answered there."""
+def distances(answered: Mapping[str, tuple[EvalSet, Float[np.ndarray, "1 B T 1"]]]) -> Distances:
+    """From the evaluation set at each place of PLACES, and what the network answered there."""
     return Distances(
         *(
-            evaluation.excess(exam, answers, reference).mean(axis=(0, 1))
-            for exam, answers in (sat[place] for place in PLACES)
+            evaluation.excess(eval_set, answers, reference).mean(axis=(0, 1))
+            for eval_set, answers in (answered[place] for place in PLACES)
             for reference in ORACLES
         )
     )

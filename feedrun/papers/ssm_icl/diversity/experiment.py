@@ -6,9 +6,9 @@ Command: feedrun experiment=icl_diversity (minutes: see the yaml).
 What should come out: few tasks in training: the network is near the mixture of their filters,
 also where that is wrong; many: near the full prior's oracle; the number at which it changes.
 
-A repeat has a library of systems, training data and exams of its own; libraries of all sizes are
-the first K systems of it, and the data's keys are the same for every K and arm, so differences
-are paired. Rates are chosen anew for every K and repeat, with as many trials each.
+A repeat has a library of systems, training data and evaluation sets of its own; libraries of all
+sizes are the first K systems of it, and the data's keys are the same for every K and arm, so
+differences are paired. Rates are chosen anew for every K and repeat, with as many trials each.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,14 +19,13 @@ import jax
 import numpy as np
 from pydantic import Field, model_validator
 
-from feedrun.experiment import Experiment, Journal, Result, claims_beside
+from feedrun.experiment import Count, Experiment, Journal, Result, claims_beside
 from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.arms import evaluation, results, training
-from feedrun.papers.ssm_icl.arms.config import Examined
-from feedrun.papers.ssm_icl.arms.evaluation import Exam
-from feedrun.papers.ssm_icl.arms.names import Names
-from feedrun.papers.ssm_icl.arms.results import Standing
-from feedrun.papers.ssm_icl.arms.training import Count, Learner, Trained
+from feedrun.papers.ssm_icl.arms.config import EvalConfig, Names
+from feedrun.papers.ssm_icl.arms.evaluation import EvalSet
+from feedrun.papers.ssm_icl.arms.results import ArmResult
+from feedrun.papers.ssm_icl.arms.training import BoundArm, Trained
 from feedrun.papers.ssm_icl.diversity import distances, figures, libraries
 from feedrun.papers.ssm_icl.diversity.distances import ORACLES, PLACES, Distances, crossover
 from feedrun.papers.ssm_icl.families import Family, Keys, catalogue
@@ -34,7 +33,7 @@ from feedrun.train.streams import Stream
 from feedrun.train.threads import in_threads
 
 
-class Diversity(Examined):
+class Diversity(EvalConfig):
     """Settings of icl_diversity; `training.seeds` repeats, each with a library of its own."""
 
     arms: Names
@@ -48,55 +47,53 @@ class Diversity(Examined):
 
 
 class Cell(NamedTuple):
-    """One network: how it was trained, its distances to the oracles, what it was in the exams."""
+    """One network: how it was trained, its distances to the oracles, its results."""
 
     trained: Trained
     found: Distances
-    stood: list[Standing]
+    evaluated: list[ArmResult]
 
 
 class Repeat(NamedTuple):
-    """What all arms of one library and K share: training data and exams (by place, for tuning)."""
+    """What all arms of one library and K share: data to train, tune and be tested on."""
 
     keys: Keys
     stream: Stream
-    exams: dict[str, Exam]
-    tune: Exam
+    eval_sets: dict[str, EvalSet]
+    tune: EvalSet
 
 
 def run(cfg: Diversity, key: jax.Array, journal: Journal) -> Result:
     """Every library, every K, every arm."""
     prior_key, *repeats = jax.random.split(key, cfg.training.seeds + 1)
     family = catalogue.lg4(prior_key, bank=cfg.bank)
-    everyone = [training.learner(a, family, cfg.network, length=cfg.length) for a in cfg.arms]
+    arms = [training.bound(a, family, cfg.network, length=cfg.length) for a in cfg.arms]
     shared = prepared(cfg, family, repeats)
 
-    def of_arm(one: Learner, journal: Journal) -> list[Cell]:
+    def of_arm(one: BoundArm, journal: Journal) -> list[Cell]:
         places = [(f"tasks_{k}/repeat_{repeat}", own) for (k, repeat), own in shared]
         return [cell(cfg, one, own, journal.scope(place)) for place, own in places]
 
-    of_arms = in_threads(of_arm, everyone, journal)
+    of_arms = in_threads(of_arm, arms, journal)
     cells = {
         (one.name, k, repeat): own
-        for one, found in zip(everyone, of_arms, strict=True)
+        for one, found in zip(arms, of_arms, strict=True)
         for ((k, repeat), _), own in zip(shared, found, strict=True)
     }
     for done, ((arm, k, _), own) in enumerate(cells.items()):
         row = np.array(own.found).mean(axis=1)
         names = [f"{arm}/tasks_{k}/{name}" for name in Distances._fields]
         journal.log(done + 1, dict(zip(names, row.tolist(), strict=True)))
-    lines = {place: between(own.exams["new"]) for place, own in shared}
-    return Result(
-        summary(cfg, cells), arrays(cfg, cells, lines), notes(cfg, everyone, cells, shared)
-    )
+    lines = {place: between(own.eval_sets["new"]) for place, own in shared}
+    return Result(summary(cfg, cells), arrays(cfg, cells, lines), notes(cfg, arms, cells, shared))
 
 
 def prepared(
     cfg: Diversity, family: Family, repeats: Sequence[Any]
 ) -> list[tuple[tuple[int, int], Repeat]]:
     """((K, repeat), what is shared) of all; the new systems' sequences are the same for every K."""
-    final = libraries.examiner(family, count=cfg.sequences, length=cfg.length)
-    tuning = libraries.examiner(family, count=cfg.training.valid, length=cfg.length)
+    final = libraries.draws(family, count=cfg.sequences, length=cfg.length)
+    tuning = libraries.draws(family, count=cfg.training.valid, length=cfg.length)
     stream = libraries.batches(count=cfg.training.batch, length=cfg.length)
     shared = []
     for repeat, own in enumerate(repeats):
@@ -109,21 +106,21 @@ def prepared(
             library = libraries.library(systems, k)
             known = final.familiar(library, jax.random.clone(known_key))
             tune = tuning.familiar(library, jax.random.clone(keys.tune))
-            exam = partial(libraries.exam, library=library)
+            eval_set = partial(libraries.eval_set, library=library)
             found = {
-                "library": exam(final, known, beside=libraries.references(final, known)),
-                "new": exam(final, new, beside=beside),
+                "library": eval_set(final, known, beside=libraries.references(final, known)),
+                "new": eval_set(final, new, beside=beside),
             }
-            tune = exam(tuning, tune, beside={})
+            tune = eval_set(tuning, tune, beside={})
             shared.append(((k, repeat), Repeat(keys, stream(library), found, tune)))
     return shared
 
 
-def cell(cfg: Diversity, learner: Learner, own: Repeat, journal: Journal) -> Cell:
-    """Tune and train one network, and let it sit both exams."""
+def cell(cfg: Diversity, bound: BoundArm, own: Repeat, journal: Journal) -> Cell:
+    """Tune and train one network, and evaluate it on both sets."""
     budget = cfg.training.model_copy(update={"seeds": 1})
     trained = training.fitted(
-        learner,
+        bound,
         own.keys,
         budget,
         own.tune,
@@ -132,17 +129,19 @@ def cell(cfg: Diversity, learner: Learner, own: Repeat, journal: Journal) -> Cel
         over="bayes",
         stream=own.stream,
     )
-    stood = [
-        results.stand(learner, trained, own.exams[place], over=over)
+    evaluated = [
+        results.evaluate(bound, trained, own.eval_sets[place], over=over)
         for place, over in zip(PLACES, ORACLES, strict=True)
     ]
-    sat = {p: (own.exams[p], one.answers) for p, one in zip(PLACES, stood, strict=True)}
-    return Cell(trained, distances.distances(sat), stood)
+    answered = {
+        p: (own.eval_sets[p], one.answers) for p, one in zip(PLACES, evaluated, strict=True)
+    }
+    return Cell(trained, distances.distances(answered), evaluated)
 
 
-def between(exam: Exam) -> np.ndarray:
+def between(eval_set: EvalSet) -> np.ndarray:
     """Distance (T,) of the two oracles."""
-    return evaluation.excess(exam, exam.references["bayes"], "prior").mean(axis=0)
+    return evaluation.excess(eval_set, eval_set.references["bayes"], "prior").mean(axis=0)
 
 
 def table(cfg: Diversity, take: Callable[[tuple[int, int]], Any]) -> np.ndarray:
@@ -163,7 +162,7 @@ def summary(cfg: Diversity, cells: Mapping[tuple[str, int, int], Cell]) -> dict[
                 for k, row in zip(cfg.tasks, slopes, strict=True)
             }
     found |= distances.between_arms(found, cfg.arms)
-    return found | results.leak_summary(one for own in cells.values() for one in own.stood)
+    return found | results.leak_summary(one for own in cells.values() for one in own.evaluated)
 
 
 def arrays(cfg: Diversity, cells: Mapping[Any, Cell], lines: Mapping[Any, Any]) -> dict[str, Any]:
@@ -183,14 +182,17 @@ def arrays(cfg: Diversity, cells: Mapping[Any, Cell], lines: Mapping[Any, Any]) 
 
 
 def notes(
-    cfg: Diversity, everyone: Sequence[Learner], cells: Mapping[Any, Cell], shared: Sequence[Any]
+    cfg: Diversity,
+    arms: Sequence[BoundArm],
+    cells: Mapping[Any, Cell],
+    shared: Sequence[Any],
 ) -> dict[str, Any]:
     """Costs; every chosen rate, and how many lie at an edge; crossovers; what guessing 0 gives."""
     chosen = {a: table(cfg, lambda at, a=a: cells[a, *at].trained.rate) for a in cfg.arms}
     edges = min(cfg.training.rates), max(cfg.training.rates)
-    zero = np.mean([np.mean(own.exams["new"].references["prior"] ** 2) for _, own in shared])
+    zero = np.mean([np.mean(own.eval_sets["new"].references["prior"] ** 2) for _, own in shared])
     return {
-        "cost": {one.name: training.cost(one) for one in everyone},
+        "cost": {one.name: training.cost(one) for one in arms},
         "rates": {
             a: dict(zip(map(str, cfg.tasks), r.tolist(), strict=True)) for a, r in chosen.items()
         },

@@ -1,4 +1,4 @@
-"""LG4-K for every K in one compiled program: libraries as arguments, exams with two oracles.
+"""LG4-K for every K in one compiled program: libraries as arguments, two oracles.
 
 A library is M frozen systems of LG4, of which the first K count; K is a number that programs
 take, not one that they are compiled for.
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from feedrun.papers.ssm_icl.arms.evaluation import Exam
+from feedrun.papers.ssm_icl.arms.evaluation import EvalSet
 from feedrun.papers.ssm_icl.families import Batch, Family, linear_gaussian
 from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 from feedrun.papers.ssm_icl.families.linear_gaussian import Tasks
@@ -55,8 +55,8 @@ def batches(*, count: int, length: int) -> Callable[[Library], streams.Stream]:
     return lambda library: streams.Stream(library, streams.step_keys, draw)
 
 
-class Examiner(NamedTuple):
-    """What draws exams of one size; each function is compiled once (the mixture once a K).
+class Draws(NamedTuple):
+    """What draws eval sets of one size; each function is compiled once (the mixture once a K).
 
     familiar(library, key), foreign(key) -> Batch; genie(batch), prior(batch), and
     mixture(systems, y (B, T)) -> predictions (B, T, 1).
@@ -70,12 +70,12 @@ class Examiner(NamedTuple):
     mixture: Callable[[Tasks, Any], Any]
 
 
-def examiner(lg4: Family, *, count: int, length: int) -> Examiner:
-    """Exams of `count` sequences; the Bayes predictor of `lg4` is that of the full prior."""
+def draws(lg4: Family, *, count: int, length: int) -> Draws:
+    """Sets of `count` sequences; the Bayes predictor of `lg4` is that of the full prior."""
     sizes = {"count": count, "length": length}
     if lg4.bayes is None:
         raise ValueError("the full prior's family must have a Bayes predictor")
-    return Examiner(
+    return Draws(
         lg4,
         jax.jit(partial(sample, **sizes)),
         jax.jit(partial(lg4.sample, **sizes)),
@@ -85,17 +85,19 @@ def examiner(lg4: Family, *, count: int, length: int) -> Examiner:
     )
 
 
-def references(own: Examiner, batch: Batch) -> dict[str, np.ndarray]:
+def references(own: Draws, batch: Batch) -> dict[str, np.ndarray]:
     """What does not depend on the library: the "genie" and the full "prior"'s oracle."""
     return {"genie": np.asarray(own.genie(batch)), "prior": np.asarray(own.prior(batch))}
 
 
-def exam(own: Examiner, batch: Batch, library: Library, beside: Mapping[str, np.ndarray]) -> Exam:
+def eval_set(
+    own: Draws, batch: Batch, library: Library, beside: Mapping[str, np.ndarray]
+) -> EvalSet:
     """The batch with "bayes", the library's mixture, and the references `beside` it."""
     count = int(library.size)
     first = jax.tree.map(lambda leaf: leaf[:count], library.systems)
     mixture = np.asarray(own.mixture(first, batch.targets[..., 0]))
-    return Exam(own.family, batch, {**beside, "bayes": mixture})
+    return EvalSet(own.family, batch, {**beside, "bayes": mixture})
 
 
 def _mixture(systems: Tasks, y: Float[Array, "B T"]) -> Float[Array, "B T 1"]:

@@ -34,11 +34,11 @@ def markov_sampler(*, symbols: int, alpha: float, order: int) -> Callable[..., B
         contexts = symbols**order
         rows = log_dirichlet(row_key, (count, contexts, symbols), alpha)
         noise = jax.random.gumbel(move_key, (length, count, symbols))
-        everyone = jnp.arange(count)
+        rows_of_all = jnp.arange(count)
 
         def body(carry, seen):
             context, t = carry
-            x = jnp.argmax(jnp.where(t < order, 0, rows[everyone, context]) + seen, axis=-1)
+            x = jnp.argmax(jnp.where(t < order, 0, rows[rows_of_all, context]) + seen, axis=-1)
             return (_context(context, x, symbols, contexts), t + 1), x
 
         start = (jnp.zeros(count, int), jnp.zeros((), int))

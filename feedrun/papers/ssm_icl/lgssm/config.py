@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from feedrun.experiment import Config, one_of
-from feedrun.papers.ssm_icl.arms.names import Names
-from feedrun.papers.ssm_icl.arms.training import Count, Network, Training
+from feedrun.experiment import Config, Count, one_of
+from feedrun.papers.ssm_icl.arms.config import Names
+from feedrun.papers.ssm_icl.arms.training import Network, Training
 from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 
 FAMILIES = ("lg4", "lg1", "lg4_finite")

@@ -14,9 +14,10 @@ import numpy as np
 
 from feedrun.experiment import Experiment, Journal, Result, claims_beside
 from feedrun.papers.ssm_icl import families
-from feedrun.papers.ssm_icl.arms import comparison as stages
+from feedrun.papers.ssm_icl.arms import comparison as comparisons
 from feedrun.papers.ssm_icl.arms import results, training
-from feedrun.papers.ssm_icl.arms.results import Standing
+from feedrun.papers.ssm_icl.arms.comparison import compare
+from feedrun.papers.ssm_icl.arms.results import ArmResult
 from feedrun.papers.ssm_icl.families import Family, Keys, catalogue
 from feedrun.papers.ssm_icl.lgssm import figures, measures, parts, sweep_figures
 from feedrun.papers.ssm_icl.lgssm.config import END, PARTS, Lgssm
@@ -42,22 +43,23 @@ def run(cfg: Lgssm, key: jax.Array, journal: Journal) -> Result:
     own_keys = jax.random.split(key, 1 + len(PARTS))
     split: dict[str, Any] = dict(zip(("main", *PARTS), own_keys, strict=True))
     keys = families.keys(split["main"])
-    stage = stages.build(
+    comparison = compare(
         family(cfg, keys),
         keys,
         cfg.training,
         sequences=cfg.sequences,
         length=cfg.length,
         only=LINES,
+        tuned_by=LINES,
     )
-    arms = [training.learner(n, stage.family, cfg.network, length=cfg.length) for n in cfg.arms]
-    main = dict(zip(cfg.arms, stages.everyone(stage, arms, journal), strict=True))
-    summary, arrays = compared(cfg, stage, main)
-    groups: dict[str, list[Standing]] = {"main": list(main.values())}
+    arms = [training.bound(n, comparison.family, cfg.network, length=cfg.length) for n in cfg.arms]
+    main = dict(zip(cfg.arms, comparisons.arm_results(comparison, arms, journal), strict=True))
+    summary, arrays = compared(cfg, comparison, main)
+    groups: dict[str, list[ArmResult]] = {"main": list(main.values())}
     if "stretched" in cfg.parts:
-        _add(summary, arrays, *parts.stretched(cfg, stage, main, split["stretched"], journal))
+        _add(summary, arrays, *parts.stretched(cfg, comparison, main, split["stretched"], journal))
     if "states" in cfg.parts:
-        *found, groups["states"] = parts.states(cfg, stage, main, journal)
+        *found, groups["states"] = parts.states(cfg, comparison, main, journal)
         _add(summary, arrays, *found)
     alone = [name for name in ALONE if name in cfg.parts]
     apart = in_threads(
@@ -71,7 +73,7 @@ def run(cfg: Lgssm, key: jax.Array, journal: Journal) -> Result:
         prefix = f"{cfg.arms[0]}/"
         summary |= {k.removeprefix(prefix): v for k, v in summary.items() if k.startswith(prefix)}
     known = {part: notes(group) for part, group in groups.items()}
-    return Result(summary, arrays, known | {"chance": chance(summary, stage)})
+    return Result(summary, arrays, known | {"chance": chance(summary, comparison)})
 
 
 def family(cfg: Lgssm, keys: Keys) -> Family:
@@ -85,44 +87,46 @@ def family(cfg: Lgssm, keys: Keys) -> Family:
 
 
 def compared(
-    cfg: Lgssm, stage: stages.Stage, main: Mapping[str, Standing]
+    cfg: Lgssm, comparison: comparisons.Comparison, main: Mapping[str, ArmResult]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Summary and arrays of the main comparison: excess, gap to Bayes, speed, differences."""
     at = [n for n in AT if n < cfg.length]
-    bayes, ar4 = (stages.line(stage.exam, name) for name in ("bayes", "ar4"))
+    bayes, ar4 = (comparisons.line(comparison.eval_set, name) for name in ("bayes", "ar4"))
     summary: dict[str, Any] = {}
     for name, one in main.items():
         summary |= results.summary(one, at)
         gap = measures.gap(one.excess.mean(axis=1), bayes.mean(), ar4.mean())
         summary[f"{name}/gap"] = gap.tolist()
-    levels = measures.milestones(stage.valid)
+    levels = measures.milestones(comparison.valid)
     summary |= measures.differences(main)
     summary |= measures.speeds(main, levels, cfg.training.log_every)
     summary["bayes_excess"], summary["ar4_excess"] = float(bayes.mean()), float(ar4.mean())
-    summary["below_bayes_z"] = stages.over_bayes(main.values(), stage.exam)
+    summary["below_bayes_z"] = comparisons.over_bayes(main.values(), comparison.eval_set)
     if cfg.family == "lg4" and training.REFERENCE in main:
         summary["lg4/end"] = main[training.REFERENCE].excess[:, min(END, cfg.length - 1)].tolist()
-    everyone = list(main.values())
-    arrays = results.arrays(everyone, stage.exam, over=stages.OVER, every=cfg.training.log_every)
-    costs = [training.cost(one.learner) for one in everyone]
+    arm_results = list(main.values())
+    arrays = results.arrays(
+        arm_results, comparison.eval_set, over=comparisons.OVER, every=cfg.training.log_every
+    )
+    costs = [training.cost(one.bound) for one in arm_results]
     arrays |= {"state": np.array([cost["state"] for cost in costs])}
-    arrays |= {"genie_risk": stages.variances(stage.exam).mean(axis=0)}
-    levels |= {"bayes": float(stages.line(stage.valid, "bayes").mean())}
+    arrays |= {"genie_risk": comparisons.variances(comparison.eval_set).mean(axis=0)}
+    levels |= {"bayes": float(comparisons.line(comparison.valid, "bayes").mean())}
     arrays |= {f"level_{name}": np.array(level) for name, level in levels.items()}
     return summary, arrays
 
 
-def chance(summary: Mapping[str, Any], stage: stages.Stage) -> dict[str, float]:
+def chance(summary: Mapping[str, Any], comparison: comparisons.Comparison) -> dict[str, float]:
     """Of every excess of the main comparison what answering 0, the prior's mean, would have."""
-    zero = (stage.exam.references["genie"] ** 2).sum(axis=-1).mean(axis=0)
+    zero = (comparison.eval_set.references["genie"] ** 2).sum(axis=-1).mean(axis=0)
     levels = {f"excess_{n}": zero[n] for n in AT if n < len(zero)} | {"excess": zero.mean()}
     words = {name: name.split("/")[-1] for name in summary if not name.startswith("states_")}
     return {name: float(levels[word]) for name, word in words.items() if word in levels}
 
 
-def notes(everyone: Iterable[Standing]) -> dict[str, Any]:
+def notes(arm_results: Iterable[ArmResult]) -> dict[str, Any]:
     """What each arm has and costs, its trials, and whether the best rate is at the grid's edge."""
-    found = results.notes(everyone)
+    found = results.notes(arm_results)
     edges = {name: (min(t), max(t)) for name, own in found.items() for t in [_rates(own)]}
     return {name: {**own, "at_edge": own["rate"] in edges[name]} for name, own in found.items()}
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from feedrun.papers.ssm_icl.arms import comparison as stages
-from feedrun.papers.ssm_icl.arms.evaluation import Exam
-from feedrun.papers.ssm_icl.arms.results import Standing
+from feedrun.papers.ssm_icl.arms import comparison as comparisons
+from feedrun.papers.ssm_icl.arms.evaluation import EvalSet
+from feedrun.papers.ssm_icl.arms.results import ArmResult
 
 PAIRS = (
     ("softmax+conv+rope", "ssd+conv"),
@@ -37,13 +37,13 @@ def gap(excess: Any, bayes: Any, reference: Any) -> Any:
     return (excess - bayes) / (reference - bayes)
 
 
-def milestones(exam: Exam) -> dict[str, float]:
+def milestones(eval_set: EvalSet) -> dict[str, float]:
     """Levels of excess, averaged over positions, whose times are taken.
 
     half: half of the way from ridge on four lags to Bayes, g = 0.5; ar2 and ar1: as
     good as ridge on two lags and on one, for budgets that do not get so far.
     """
-    mean = {n: float(stages.line(exam, n).mean()) for n in ("bayes", "ar1", "ar2", "ar4")}
+    mean = {n: float(comparisons.line(eval_set, n).mean()) for n in ("bayes", "ar1", "ar2", "ar4")}
     half = (mean["bayes"] + mean["ar4"]) / 2
     return {"half": half, "ar2": mean["ar2"], "ar1": mean["ar1"]}
 
@@ -69,7 +69,7 @@ def _first(curve: np.ndarray, level: float, every: int) -> float:
 
 
 def speeds(
-    everyone: Mapping[str, Standing], levels: Mapping[str, float], every: int
+    arm_results: Mapping[str, ArmResult], levels: Mapping[str, float], every: int
 ) -> dict[str, list[float]]:
     """ "<arm>/steps_to_<level>" and "speed/<race>_<level>", the first over the second.
 
@@ -77,7 +77,7 @@ def speeds(
     """
     steps = {
         (name, word): steps_to(one.trained.curves[:, 1], level, every)
-        for name, one in everyone.items()
+        for name, one in arm_results.items()
         for word, level in levels.items()
     }
     reached = {key: value for key, value in steps.items() if np.isfinite(value).all()}
@@ -90,12 +90,12 @@ def speeds(
     return summary
 
 
-def differences(everyone: Mapping[str, Standing]) -> dict[str, list[float]]:
+def differences(arm_results: Mapping[str, ArmResult]) -> dict[str, list[float]]:
     """Excess averaged over positions, one arm less another, seed by seed."""
     return {
-        f"gap/{a}_minus_{b}": (everyone[a].excess - everyone[b].excess).mean(axis=1).tolist()
+        f"gap/{a}_minus_{b}": (arm_results[a].excess - arm_results[b].excess).mean(axis=1).tolist()
         for a, b in PAIRS
-        if a in everyone and b in everyone
+        if a in arm_results and b in arm_results
     }
 
 

@@ -17,16 +17,17 @@ from jaxtyping import Float
 from pydantic import Field, model_validator
 
 from feedrun.experiment import Config, Experiment, Journal, Result, claims_beside, one_of
+from feedrun.experiment.metrics import arms_at_an_edge
 from feedrun.papers.ssm_icl import families
 from feedrun.papers.ssm_icl.arms import evaluation, results, training
-from feedrun.papers.ssm_icl.arms.evaluation import Exam
-from feedrun.papers.ssm_icl.arms.names import Names
-from feedrun.papers.ssm_icl.arms.results import Standing
+from feedrun.papers.ssm_icl.arms.comparison import Comparison, arm_results, compare
+from feedrun.papers.ssm_icl.arms.config import Names
+from feedrun.papers.ssm_icl.arms.evaluation import EvalSet
+from feedrun.papers.ssm_icl.arms.results import ArmResult
 from feedrun.papers.ssm_icl.arms.training import Network, Training
 from feedrun.papers.ssm_icl.families import Family, Keys, catalogue
 from feedrun.papers.ssm_icl.markov import figures
 from feedrun.papers.ssm_icl.markov.measures import comparisons, one_layer
-from feedrun.train.threads import in_threads
 
 CHAINS: dict[str, Callable[[Any], Family]] = {
     "mc3": lambda key: catalogue.markov(symbols=3, alpha=1.0),
@@ -70,28 +71,28 @@ class Markov(Config):
         return self
 
 
-class Sat(NamedTuple):
-    """One arm after the exam: its standing over Bayes (answers dropped), and its KL to the truth.
+class ChainResult(NamedTuple):
+    """One arm evaluated: its excess over Bayes (answers dropped), and its KL to the truth.
 
     truth: (R, T) nats, averaged over sequences; risk: (R, T), cross-entropy of the symbols.
     """
 
-    standing: Standing
+    arm_result: ArmResult
     truth: Float[np.ndarray, "R T"]
     risk: Float[np.ndarray, "R T"]
 
 
-class Studied(NamedTuple):
-    """A chain with its exam, its arms, and (on mc3) the arms of one layer."""
+class StudyResult(NamedTuple):
+    """A chain with its evaluation set, its arms, and (on mc3) the arms of one layer."""
 
     name: str
-    exam: Exam
-    everyone: list[Sat]
-    single: list[Sat]
+    eval_set: EvalSet
+    arm_results: list[ChainResult]
+    single: list[ChainResult]
 
 
 def run(cfg: Markov, key: jax.Array, journal: Journal) -> Result:
-    """Chain by chain: train every arm on the same data, let all sit one exam."""
+    """Chain by chain: train every arm on the same data, evaluate all on one set."""
     roots = jax.random.split(key, len(CHAINS))
     studies = []
     for name, root in zip(CHAINS, roots, strict=True):
@@ -101,95 +102,103 @@ def run(cfg: Markov, key: jax.Array, journal: Journal) -> Result:
     return Result(summary(cfg, studies), arrays(cfg, studies), notes(cfg, studies))
 
 
-def study(cfg: Markov, name: str, keys: Keys, journal: Journal) -> Studied:
+def study(cfg: Markov, name: str, keys: Keys, journal: Journal) -> StudyResult:
     """All arms of one chain."""
     family = CHAINS[name](keys.library)
-    valid = evaluation.draw(family, keys.tune, count=cfg.training.valid, length=cfg.length, only=())
-    exam = evaluation.draw(family, keys.test, count=cfg.sequences, length=cfg.test_length)
-    sit = partial(_sit, cfg, family, keys, valid, exam)
-    everyone = in_threads(partial(sit, cfg.network), cfg.chains[name] or [], journal)
-    network = cfg.network.model_copy(update={"layers": 1})
-    single = cfg.one_layer if name == MAIN else []
-    return Studied(
-        name, exam, everyone, in_threads(partial(sit, network), single, journal.scope(ONE_LAYER))
+    comparison = compare(
+        family,
+        keys,
+        cfg.training,
+        sequences=cfg.sequences,
+        length=cfg.length,
+        over=REFERENCE,
+        only=None,
+        test_length=cfg.test_length,
+    )
+    single = cfg.network.model_copy(update={"layers": 1})
+    return StudyResult(
+        name,
+        comparison.eval_set,
+        _chain_results(comparison, cfg.chains[name] or [], cfg.network, cfg.test_length, journal),
+        _chain_results(
+            comparison,
+            cfg.one_layer if name == MAIN else [],
+            single,
+            cfg.test_length,
+            journal.scope(ONE_LAYER),
+        ),
     )
 
 
-def _sit(
-    cfg: Markov,
-    family: Family,
-    keys: Keys,
-    valid: Exam,
-    exam: Exam,
-    network: Network,
-    name: str,
-    journal: Journal,
-) -> Sat:
-    """Train one arm and let it sit the exam."""
-    learner = training.learner(name, family, network, length=cfg.test_length)
-    trained = training.fitted(
-        learner, keys, cfg.training, valid, journal, length=cfg.length, over=REFERENCE
-    )
-    standing = results.stand(learner, trained, exam, over=REFERENCE, slab=cfg.training.batch)
-    truth = evaluation.excess(exam, standing.answers, "genie").mean(axis=1)
-    risk = evaluation.risk(exam, standing.answers).mean(axis=1)
-    return Sat(standing._replace(answers=standing.answers[:, :0]), truth, risk)
+def _chain_results(
+    comparison: Comparison, names: Sequence[str], network: Network, length: int, journal: Journal
+) -> list[ChainResult]:
+    """Arms of one size on one chain, with room for the longest sequence."""
+    arms = [training.bound(name, comparison.family, network, length=length) for name in names]
+    return arm_results(comparison, arms, journal, then=partial(_chain_result, comparison.eval_set))
 
 
-def summary(cfg: Markov, studies: Sequence[Studied]) -> dict[str, Any]:
+def _chain_result(eval_set: EvalSet, arm_result: ArmResult) -> ChainResult:
+    """What is kept of an arm: its answers are not."""
+    truth = evaluation.excess(eval_set, arm_result.answers, "genie").mean(axis=1)
+    risk = evaluation.risk(eval_set, arm_result.answers).mean(axis=1)
+    return ChainResult(arm_result._replace(answers=arm_result.answers[:, :0]), truth, risk)
+
+
+def summary(cfg: Markov, studies: Sequence[StudyResult]) -> dict[str, Any]:
     """Numbers of every arm as "<chain>/<arm>/...", comparisons of arms, leaks."""
     found: dict[str, Any] = {}
     for one in studies:
         for prefix, group in _groups(one):
-            for sat in group:
-                found |= {f"{prefix}/{k}": v for k, v in measured(cfg, sat).items()}
-        standing = {sat.standing.learner.name: sat.standing for sat in one.everyone}
-        compared = comparisons(standing, length=cfg.length)
+            for one_arm in group:
+                found |= {f"{prefix}/{k}": v for k, v in measured(cfg, one_arm).items()}
+        by_name = {own.arm_result.bound.name: own.arm_result for own in one.arm_results}
+        compared = comparisons(by_name, length=cfg.length)
         found |= {f"{one.name}/{k}": v for k, v in compared.items()}
         if one.single:
             found |= {f"{ONE_LAYER}/{k}": v for k, v in single_layer(cfg, one).items()}
-    everyone = [sat.standing for one in studies for sat in [*one.everyone, *one.single]]
-    return found | results.leak_summary(everyone)
+    everything = [own for one in studies for own in [*one.arm_results, *one.single]]
+    return found | results.leak_summary(own.arm_result for own in everything)
 
 
-def single_layer(cfg: Markov, one: Studied) -> dict[str, list[float]]:
+def single_layer(cfg: Markov, one: StudyResult) -> dict[str, list[float]]:
     """How near the arms of one layer come to Bayes, after `cfg.deciding` symbols."""
-    excess = {s.standing.learner.name: s.standing.excess[:, cfg.deciding] for s in one.single}
-    truth = {s.standing.learner.name: s.truth[:, cfg.deciding] for s in one.single}
-    lines = {name: float(line[cfg.deciding]) for name, line in truth_lines(one.exam).items()}
+    excess = {s.arm_result.bound.name: s.arm_result.excess[:, cfg.deciding] for s in one.single}
+    truth = {s.arm_result.bound.name: s.truth[:, cfg.deciding] for s in one.single}
+    lines = {name: float(line[cfg.deciding]) for name, line in truth_lines(one.eval_set).items()}
     return one_layer(excess, truth, lines)
 
 
-def measured(cfg: Markov, sat: Sat) -> dict[str, Any]:
+def measured(cfg: Markov, one_arm: ChainResult) -> dict[str, Any]:
     """One arm's numbers, one a seed: KL to Bayes ("excess") and to the truth, risks, slope.
 
     "excess" alone is the mean over the positions of training; "excess_<n>" is after n symbols.
     """
-    found = results.summary(sat.standing, cfg.at)
-    inside = sat.standing.excess[:, : cfg.length].mean(axis=1)
-    found |= {f"{sat.standing.learner.name}/excess": inside.tolist()}
+    found = results.summary(one_arm.arm_result, cfg.at)
+    inside = one_arm.arm_result.excess[:, : cfg.length].mean(axis=1)
+    found |= {f"{one_arm.arm_result.bound.name}/excess": inside.tolist()}
     for n in cfg.at:
-        found[f"{sat.standing.learner.name}/truth_{n}"] = sat.truth[:, n].tolist()
-        found[f"{sat.standing.learner.name}/risk_{n}"] = sat.risk[:, n].tolist()
+        found[f"{one_arm.arm_result.bound.name}/truth_{n}"] = one_arm.truth[:, n].tolist()
+        found[f"{one_arm.arm_result.bound.name}/risk_{n}"] = one_arm.risk[:, n].tolist()
     return found
 
 
-def _groups(one: Studied) -> list[tuple[str, list[Sat]]]:
+def _groups(one: StudyResult) -> list[tuple[str, list[ChainResult]]]:
     """Names of the network's layers under the chain's name, those of one layer under their own."""
-    return [(one.name, one.everyone), *([(ONE_LAYER, one.single)] if one.single else [])]
+    return [(one.name, one.arm_results), *([(ONE_LAYER, one.single)] if one.single else [])]
 
 
-def truth_lines(exam: Exam) -> dict[str, Float[np.ndarray, "T"]]:
+def truth_lines(eval_set: EvalSet) -> dict[str, Float[np.ndarray, "T"]]:
     """KL from the truth to Bayes and to every estimator, by position."""
     return {
-        name: evaluation.excess(exam, guess, "genie").mean(axis=0)
-        for name, guess in exam.references.items()
+        name: evaluation.excess(eval_set, guess, "genie").mean(axis=0)
+        for name, guess in eval_set.references.items()
         if name != "genie"
     }
 
 
-def arrays(cfg: Markov, studies: Sequence[Studied]) -> dict[str, Any]:
-    """By "<chain>.<array>": those of `standings.arrays`, truth (A, R, T), truth_<line> (T,)."""
+def arrays(cfg: Markov, studies: Sequence[StudyResult]) -> dict[str, Any]:
+    """By "<chain>.<array>": those of `results.arrays`, truth (A, R, T), truth_<line> (T,)."""
     found: dict[str, Any] = {
         "length": np.array(cfg.length),
         "chains": np.array([one.name for one in studies]),
@@ -197,30 +206,31 @@ def arrays(cfg: Markov, studies: Sequence[Studied]) -> dict[str, Any]:
     for one in studies:
         for prefix, group in _groups(one):
             own = results.arrays(
-                [sat.standing for sat in group],
-                one.exam,
+                [one_arm.arm_result for one_arm in group],
+                one.eval_set,
                 over=REFERENCE,
                 every=cfg.training.log_every,
             )
-            own["truth"] = np.stack([sat.truth for sat in group])
-            own |= {f"truth_{name}": line for name, line in truth_lines(one.exam).items()}
+            own["truth"] = np.stack([one_arm.truth for one_arm in group])
+            own |= {f"truth_{name}": line for name, line in truth_lines(one.eval_set).items()}
             found |= results.of_part(prefix, own)
     return found
 
 
-def notes(cfg: Markov, studies: Sequence[Studied]) -> dict[str, Any]:
+def notes(cfg: Markov, studies: Sequence[StudyResult]) -> dict[str, Any]:
     """Costs and rates by chain; arms whose rate is at an edge of the grid; a uniform guess."""
     found, chance = {}, {}
     for one in studies:
-        nats = float(np.log(one.exam.family.outputs))
-        uniform = np.full_like(one.exam.references["genie"], -nats)
-        excess = evaluation.excess(one.exam, uniform, REFERENCE).mean(axis=0)
+        nats = float(np.log(one.eval_set.family.outputs))
+        uniform = np.full_like(one.eval_set.references["genie"], -nats)
+        excess = evaluation.excess(one.eval_set, uniform, REFERENCE).mean(axis=0)
         for prefix, group in _groups(one):
-            found[prefix] = results.notes([sat.standing for sat in group])
+            found[prefix] = results.notes([one_arm.arm_result for one_arm in group])
             for name in found[prefix]:
                 chance |= {f"{prefix}/{name}/risk_{n}": nats for n in cfg.at}
                 chance |= {f"{prefix}/{name}/excess_{n}": float(excess[n]) for n in cfg.at}
-    edges = results.parts_at_an_edge(found, cfg.training.rates)
+    rates = cfg.training.rates
+    edges = [arm for part in found for arm in arms_at_an_edge(found[part], rates, part=part)]
     return {**found, "rate_at_an_edge": edges, "chance": chance}
 
 

@@ -6,23 +6,23 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from feedrun.papers.ssm_icl.arms.results import Standing
+from feedrun.papers.ssm_icl.arms.results import ArmResult
 
 SIDES = {"with_conv": ("ssd+conv", "linear+conv+rope"), "without_conv": ("ssd", "linear+rope")}
 """The selective SSM and the linear Transformer (which has positions) it is compared with."""
 
 
-def comparisons(everyone: Mapping[str, Standing], *, length: int) -> dict[str, list[float]]:
+def comparisons(arm_results: Mapping[str, ArmResult], *, length: int) -> dict[str, list[float]]:
     """Paired over seeds, for the arms that are there: differences, speeds, extrapolation.
 
     Differences are of KL to Bayes, averaged over the positions of training.
     """
     found: dict[str, Any] = {}
-    final = {name: one.excess[:, :length].mean(axis=1) for name, one in everyone.items()}
+    final = {name: one.excess[:, :length].mean(axis=1) for name, one in arm_results.items()}
     for side, (ssd, linear) in SIDES.items():
-        if ssd in everyone and linear in everyone:
+        if ssd in arm_results and linear in arm_results:
             found[f"linear_minus_ssd_{side}"] = final[linear] - final[ssd]
-            found[f"faster_{side}"] = _log_area(everyone[linear]) - _log_area(everyone[ssd])
+            found[f"faster_{side}"] = _log_area(arm_results[linear]) - _log_area(arm_results[ssd])
     for metric, (more, less) in {
         "ssd_without_minus_linear_with": ("ssd", "linear+conv+rope"),
         "softmax_minus_ssd_with_conv": ("softmax+conv+rope", "ssd+conv"),
@@ -31,22 +31,22 @@ def comparisons(everyone: Mapping[str, Standing], *, length: int) -> dict[str, l
         if more in final and less in final:
             found[metric] = final[more] - final[less]
     for name, metric in {"ssd+conv": "ssd", "softmax+conv+rope": "softmax"}.items():
-        if name in everyone:
-            found[f"{metric}_extrapolation"] = beyond(everyone[name].excess, length=length)
+        if name in arm_results:
+            found[f"{metric}_extrapolation"] = beyond(arm_results[name].excess, length=length)
     return {metric: np.asarray(value, float).tolist() for metric, value in found.items()}
 
 
 def beyond(excess: Float[np.ndarray, "R T"], *, length: int) -> Float[np.ndarray, "R"]:
-    """Excess over the last eighth of the exam, over that of the last eighth of training's length.
+    """Excess in the last eighth of a sequence, over that in the last eighth of training's length.
 
-    Averages, because one position is noisy; 1 where the exam is no longer than training.
+    Averages, because one position is noisy; 1 where the evaluation set is no longer than training.
     """
     window, end = max(1, length // 8), excess.shape[1]
     far = excess[:, end - max(1, end // 8) :].mean(axis=1)
     return far / excess[:, length - window : length].mean(axis=1)
 
 
-def _log_area(one: Standing) -> Float[np.ndarray, "R"]:
+def _log_area(one: ArmResult) -> Float[np.ndarray, "R"]:
     """log of the KL to Bayes on held-out sequences, averaged over training."""
     return np.log(one.trained.curves[:, 1]).mean(axis=0)
 

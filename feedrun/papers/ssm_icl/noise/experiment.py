@@ -8,20 +8,21 @@ attention stays above it. Without correlation nobody beats ridge.
 """
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Annotated
 
 import jax
 import numpy as np
 from pydantic import AfterValidator, Field
 
-from feedrun.experiment import Config, Experiment, Journal, Result, claims_beside
+from feedrun.experiment import Config, Count, Experiment, Journal, Result, claims_beside
 from feedrun.models import arms
 from feedrun.papers.ssm_icl import families
-from feedrun.papers.ssm_icl.arms import evaluation, results
-from feedrun.papers.ssm_icl.arms import training as learners
-from feedrun.papers.ssm_icl.arms.results import Standing
-from feedrun.papers.ssm_icl.arms.training import Count, Network, Training
+from feedrun.papers.ssm_icl.arms import comparison as comparisons
+from feedrun.papers.ssm_icl.arms import evaluation
+from feedrun.papers.ssm_icl.arms import training as arm_training
+from feedrun.papers.ssm_icl.arms.comparison import compare
+from feedrun.papers.ssm_icl.arms.results import ArmResult
+from feedrun.papers.ssm_icl.arms.training import Network, Training
 from feedrun.papers.ssm_icl.families import Keys
 from feedrun.papers.ssm_icl.noise import figures, studies, theory_layer
 from feedrun.papers.ssm_icl.noise import summary as noise_summary
@@ -54,7 +55,7 @@ class Arms(Config):
 class Noise(Config):
     """Settings of icl_noise.
 
-    length: targets a training sequence; test_length: of the exams of all but `mixed` and `control`,
+    length: targets a training sequence; test_length: in evaluation, but of `mixed` and `control`,
     which are as long as training; drifts: rates a of DR; rhos: where `mixed` is marked.
     """
 
@@ -73,7 +74,7 @@ def run(cfg: Noise, key: jax.Array, journal: Journal) -> Result:
     """Every study in turn on the same keys, then the layer of the theory."""
     keys = families.keys(key)
     done = [
-        studies.examine(
+        studies.study_results(
             study,
             learned,
             keys,
@@ -91,7 +92,7 @@ def run(cfg: Noise, key: jax.Array, journal: Journal) -> Result:
     return Result(summary, arrays, noise_summary.notes(done, cfg.training.rates, summary))
 
 
-def planned(cfg: Noise) -> Iterator[tuple[Study, list[learners.Learner]]]:
+def planned(cfg: Noise) -> Iterator[tuple[Study, list[arm_training.BoundArm]]]:
     """The studies that have arms, with their arms."""
     wanted: dict[str, list[str]] = cfg.arms.model_dump()
     for study in studies.studies(
@@ -100,7 +101,7 @@ def planned(cfg: Noise) -> Iterator[tuple[Study, list[learners.Learner]]]:
         names = wanted[study.name.split("_")[0]]
         if names:
             build = [
-                learners.learner(name, study.family, cfg.network, length=cfg.length)
+                arm_training.bound(name, study.family, cfg.network, length=cfg.length)
                 for name in names
             ]
             yield study, build
@@ -108,23 +109,28 @@ def planned(cfg: Noise) -> Iterator[tuple[Study, list[learners.Learner]]]:
 
 def theory(
     training: Training, keys: Keys, journal: Journal, *, sequences: int
-) -> tuple[Standing, np.ndarray]:
-    """One layer of linear attention, trained and marked at CONTEXT pairs; its risks (R,).
+) -> tuple[ArmResult, np.ndarray]:
+    """One layer of linear attention, trained and evaluated at CONTEXT pairs; its risks (R,).
 
     Each is the exact risk of the best gradient step and the difference of the two excesses, which
     is far less noisy than either.
     """
     family = theory_layer.queries(studies.correlated())
-    learner = theory_layer.learner(family)
-    draw = partial(evaluation.draw, family, length=CONTEXT + 1, only=("lsa",))
-    valid = draw(jax.random.clone(keys.tune), count=training.valid)
-    exam = draw(jax.random.clone(keys.test), count=sequences)
-    trained = learners.fitted(
-        learner, keys, training, valid, journal.scope("theory"), length=CONTEXT + 1, over="bayes"
+    bound = theory_layer.bound(family)
+    comparison = compare(
+        family,
+        keys,
+        training,
+        sequences=sequences,
+        length=CONTEXT + 1,
+        over="bayes",
+        only=("lsa",),
+        tuned_by=("lsa",),
     )
-    standing = results.stand(learner, trained, exam, over="bayes", slab=training.batch)
-    step = evaluation.excess(exam, exam.references["lsa"], "bayes").mean()
-    return standing, theory_layer.best_risk(CONTEXT) + standing.excess[:, 0] - step
+    arm_result = comparisons.arm_result(comparison, bound, journal.scope("theory"))
+    eval_set = comparison.eval_set
+    step = evaluation.excess(eval_set, eval_set.references["lsa"], "bayes").mean()
+    return arm_result, theory_layer.best_risk(CONTEXT) + arm_result.excess[:, 0] - step
 
 
 EXPERIMENT = Experiment(

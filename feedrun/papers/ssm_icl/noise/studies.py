@@ -1,9 +1,9 @@
-"""What icl_noise repeats: a family, the exam its arms are marked on, and the risks known of both.
+"""What icl_noise repeats: a family, the one its arms are evaluated on, and the risks known of both.
 
 coloured   CNR at rho = 0.9, all lags in the token      the separation
 shifted    the same, x_{t-1} to be paired with y_{t-1}  does the token's format decide?
 placebo    CNR at rho = 0, that is DR at a = 1          nothing for lags to see
-mixed      CNR, rho unknown; marked at several rho
+mixed      CNR, rho unknown; evaluated at several rho
 drifting_<a>  DR
 control    ARc: ridge is Bayes
 """
@@ -17,15 +17,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from feedrun.experiment import Journal
-from feedrun.papers.ssm_icl.arms import evaluation, results
-from feedrun.papers.ssm_icl.arms import training as learners
-from feedrun.papers.ssm_icl.arms.evaluation import Exam
-from feedrun.papers.ssm_icl.arms.results import Standing
-from feedrun.papers.ssm_icl.arms.training import Learner, Training
+from feedrun.papers.ssm_icl.arms import evaluation
+from feedrun.papers.ssm_icl.arms.comparison import arm_results, compare
+from feedrun.papers.ssm_icl.arms.evaluation import EvalSet
+from feedrun.papers.ssm_icl.arms.results import ArmResult
+from feedrun.papers.ssm_icl.arms.training import BoundArm, Training
 from feedrun.papers.ssm_icl.families import Batch, Family, Keys, Predictor, catalogue, regression
 from feedrun.papers.ssm_icl.families import regression_oracles as exact
 from feedrun.papers.ssm_icl.families.regression import AR_DEVIATION, NOISE
-from feedrun.train.threads import in_threads
 
 RHO = 0.9
 """Correlation of the noise in `coloured` and `shifted`."""
@@ -43,25 +42,25 @@ class Floors(NamedTuple):
 
 
 class Study(NamedTuple):
-    """A family to train on, and the exam: of `examined`, `length` targets long.
+    """A family to train on, and the evaluation set: of `test_family`, `length` targets long.
 
     only: estimators shown as lines.
     """
 
     name: str
     family: Family
-    examined: Family
+    test_family: Family
     length: int
     only: tuple[str, ...]
     floors: Callable[[Batch], Floors]
 
 
-class Studied(NamedTuple):
-    """A study with its exam and how every arm stands in it."""
+class StudyResult(NamedTuple):
+    """A study with its evaluation set and how every arm stands in it."""
 
     study: Study
-    exam: Exam
-    everyone: list[Standing]
+    eval_set: EvalSet
+    arm_results: list[ArmResult]
     floors: Floors
 
 
@@ -133,45 +132,41 @@ def _lanes(batch: Batch) -> tuple[Float[Array, "T D B"], Float[Array, "T B"]]:
     return batch.regressors.transpose(1, 2, 0), batch.targets[..., 0].T
 
 
-def examine(
+def study_results(
     study: Study,
-    arms: Sequence[Learner],
+    arms: Sequence[BoundArm],
     keys: Keys,
     training: Training,
     journal: Journal,
     *,
     length: int,
     sequences: int,
-) -> Studied:
-    """Train every arm on the study's family and let it sit the exam.
+) -> StudyResult:
+    """Train every arm on the study's family and evaluate it.
 
     Studies share `keys`: the same weights, regressors and innovations at every correlation.
     """
-    valid = evaluation.draw(
-        study.family, jax.random.clone(keys.tune), count=training.valid, length=length, only=()
-    )
-    exam = evaluation.draw(
-        study.examined,
-        jax.random.clone(keys.test),
-        count=sequences,
-        length=study.length,
+    comparison = compare(
+        study.family,
+        keys,
+        training,
+        sequences=sequences,
+        length=length,
+        over="bayes",
         only=study.only,
+        tested_on=study.test_family,
+        test_length=study.length,
     )
-
-    def stood(one: Learner, journal: Journal) -> Standing:
-        trained = learners.fitted(one, keys, training, valid, journal, length=length, over="bayes")
-        return results.stand(one, trained, exam, over="bayes", slab=training.batch)
-
-    everyone = in_threads(stood, arms, journal.scope(study.name))
-    return Studied(study, exam, everyone, study.floors(exam.batch))
+    found = arm_results(comparison, arms, journal.scope(study.name))
+    return StudyResult(study, comparison.eval_set, found, study.floors(comparison.eval_set.batch))
 
 
-def risks(studied: Studied, standing: Standing) -> Float[np.ndarray, "R T"]:
+def risks(study_result: StudyResult, arm_result: ArmResult) -> Float[np.ndarray, "R T"]:
     """The arm's risk at every position: Bayes' exact one and the excess over it.
 
     Far less noisy than the mean squared error.
     """
-    return standing.excess + studied.floors.bayes.mean(axis=0)
+    return arm_result.excess + study_result.floors.bayes.mean(axis=0)
 
 
 class ByRho(NamedTuple):
@@ -183,9 +178,9 @@ class ByRho(NamedTuple):
     proper: Float[np.ndarray, "G"]
 
 
-def by_rho(mixed: Studied, rhos: Sequence[float], *, n: int) -> ByRho:
-    """The exam of `mixed`, split by the correlation of its sequences."""
-    own = np.asarray(mixed.exam.batch.task.rho)
+def by_rho(mixed: StudyResult, rhos: Sequence[float], *, n: int) -> ByRho:
+    """The evaluation set of `mixed`, split by the correlation of its sequences."""
+    own = np.asarray(mixed.eval_set.batch.task.rho)
     groups = [np.isclose(own, rho, atol=1e-5) for rho in rhos]
     bayes = mixed.floors.bayes[:, n]
 
@@ -193,8 +188,8 @@ def by_rho(mixed: Studied, rhos: Sequence[float], *, n: int) -> ByRho:
         return np.stack([at_n[..., rows].mean(axis=-1) for rows in groups], axis=-1)
 
     def risk(predictions: np.ndarray) -> np.ndarray:
-        return split(evaluation.excess(mixed.exam, predictions, "bayes")[..., n] + bayes)
+        return split(evaluation.excess(mixed.eval_set, predictions, "bayes")[..., n] + bayes)
 
-    everyone = np.stack([risk(one.answers) for one in mixed.everyone])
-    unknown = risk(mixed.exam.references["unknown"])
-    return ByRho(everyone, split(bayes), unknown, split(mixed.floors.proper[:, n]))
+    of_arms = np.stack([risk(one.answers) for one in mixed.arm_results])
+    unknown = risk(mixed.eval_set.references["unknown"])
+    return ByRho(of_arms, split(bayes), unknown, split(mixed.floors.proper[:, n]))

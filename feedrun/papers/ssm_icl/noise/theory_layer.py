@@ -14,7 +14,7 @@ from feedrun.models.arms import Arm
 from feedrun.models.linear_self_attention import linear_self_attention
 from feedrun.papers.ssm_icl import theory
 from feedrun.papers.ssm_icl.arms import training
-from feedrun.papers.ssm_icl.arms.training import Learner
+from feedrun.papers.ssm_icl.arms.training import BoundArm
 from feedrun.papers.ssm_icl.families import Batch, Family, Predictor
 from feedrun.papers.ssm_icl.families.regression import NOISE, REGRESSORS
 
@@ -55,7 +55,7 @@ def whole(batch: Batch) -> Batch:
     return batch._replace(targets=batch.hidden["targets"])
 
 
-def learner(family: Family) -> Learner:
+def bound(family: Family) -> BoundArm:
     """The layer for a family of `queries`; it answers with the query token's last number."""
     layer = linear_self_attention(family.inputs)
 

@@ -91,9 +91,9 @@ def run(cfg: Checks, key: jax.Array, journal: Journal) -> Result:
     evaluations["regression"] = regression(cfg.regression, cfg.repeats, keys, summary, arrays)
     journal.progress(4, 5)
     evaluations["chains"] = chains(cfg.chains, cfg.repeats, keys, summary, arrays)
-    everyone = [one for part in evaluations.values() for one in part]
-    floors = [floor for one in everyone for floor in ev.floor_scores(one)]
-    orthogonal = [abs(z) for one in everyone for z in ev.orthogonality_scores(one)]
+    every = [one for part in evaluations.values() for one in part]
+    floors = [floor for one in every for floor in ev.floor_scores(one)]
+    orthogonal = [abs(z) for one in every for z in ev.orthogonality_scores(one)]
     summary["floor_z"] = min(floor.average for floor in floors)
     summary["floor_position_z"] = min(floor.lowest for floor in floors)
     summary["orthogonality_z"] = max(orthogonal)

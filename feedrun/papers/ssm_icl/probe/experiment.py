@@ -15,18 +15,20 @@ import jax
 import numpy as np
 from pydantic import Field, model_validator
 
-from feedrun.experiment import Config, Experiment, Journal, Result, claims_beside
+from feedrun.experiment import Config, Count, Experiment, Journal, Result, claims_beside
 from feedrun.papers.ssm_icl import families
-from feedrun.papers.ssm_icl.arms import evaluation, results
-from feedrun.papers.ssm_icl.arms import training as learners
-from feedrun.papers.ssm_icl.arms.names import Names
-from feedrun.papers.ssm_icl.arms.training import Count, Learner, Network, Training
+from feedrun.papers.ssm_icl.arms import comparison as comparisons
+from feedrun.papers.ssm_icl.arms import results
+from feedrun.papers.ssm_icl.arms import training as arm_training
+from feedrun.papers.ssm_icl.arms.comparison import compare
+from feedrun.papers.ssm_icl.arms.config import Names
+from feedrun.papers.ssm_icl.arms.results import ArmResult
+from feedrun.papers.ssm_icl.arms.training import BoundArm, Network, Training
 from feedrun.papers.ssm_icl.families import catalogue, chains, linear_gaussian
 from feedrun.papers.ssm_icl.probe import figures, gain, probes, summary, targets
 from feedrun.papers.ssm_icl.probe.gain import Gain
 from feedrun.papers.ssm_icl.probe.probes import Probing
 from feedrun.papers.ssm_icl.probe.summary import Part
-from feedrun.train.threads import in_threads
 
 
 class Section(Config):
@@ -66,15 +68,15 @@ class Problem(NamedTuple):
 
 
 def run(cfg: Probe, key: jax.Array, journal: Journal) -> Result:
-    """Train, examine and probe the arms of one family after the other; LG1's also for gains."""
+    """Train, evaluate and probe the arms of one family after the other; LG1's also for gains."""
     *roots, gain_key = jax.random.split(key, 4)
     own = [families.keys(root) for root in roots]
     parts, influences = [], {}
     for problem, keys in zip(problems(cfg, own), own, strict=True):
-        part, everyone = probed(cfg, problem, keys, journal.scope(problem.name))
+        part, arm_results = probed(cfg, problem, keys, journal.scope(problem.name))
         parts.append(part)
         if problem.name == "lg1":
-            influences = gained(cfg, gain_key, everyone)
+            influences = gained(cfg, gain_key, arm_results)
     return Result(
         summary.summary(parts, influences, cfg),
         summary.arrays(parts, influences, cfg),
@@ -105,14 +107,20 @@ def problems(cfg: Probe, keys: list[families.Keys]) -> list[Problem]:
 
 def probed(
     cfg: Probe, problem: Problem, keys: families.Keys, journal: Journal
-) -> tuple[Part, list[results.Standing]]:
+) -> tuple[Part, list[results.ArmResult]]:
     """Scores of all arms of a family, trained and not, and of the controls."""
     name, family, asked, section = problem
     valid_key, fit_key, choose_key, start_key = jax.random.split(keys.tune, 4)
     length, training, probing = section.length, section.training, cfg.probing
-    valid = evaluation.draw(family, valid_key, count=training.valid, length=length, only=())
-    exam = evaluation.draw(family, keys.test, count=probing.test, length=length, only=())
-    data = probes.data(family, asked, (fit_key, choose_key), exam.batch, probing, length)
+    comparison = compare(
+        family,
+        keys._replace(tune=valid_key),
+        training,
+        sequences=probing.test,
+        length=length,
+    )
+    eval_set = comparison.eval_set
+    data = probes.data(family, asked, (fit_key, choose_key), eval_set.batch, probing, length)
     scores = {
         "bayes": probes.known(data, data.attainable, probing.after),
         "genie": probes.known(data, data.genie, probing.after),
@@ -120,40 +128,35 @@ def probed(
     }
     starts = jax.random.split(start_key, training.seeds)
 
-    def of_arm(arm: str, journal: Journal):
-        learner = learners.learner(arm, family, cfg.network, length=length)
-        trained = learners.fitted(
-            learner, keys, training, valid, journal, length=length, over="genie"
-        )
-        untrained = jax.jit(jax.vmap(learner.arm.init))(jax.random.clone(starts))
-        hidden = [_read(learner, data, probing, own) for own in (trained.params, untrained)]
-        return hidden, results.stand(learner, trained, exam, over="genie", slab=training.batch)
+    def read(one: ArmResult):
+        untrained = jax.jit(jax.vmap(one.bound.arm.init))(jax.random.clone(starts))
+        hidden = [_read(one.bound, data, probing, own) for own in (one.trained.params, untrained)]
+        return hidden, one
 
-    everyone = []
-    for arm, (hidden, one) in zip(
-        section.arms, in_threads(of_arm, section.arms, journal), strict=True
-    ):
+    arms = [arm_training.bound(arm, family, cfg.network, length=length) for arm in section.arms]
+    found = comparisons.arm_results(comparison, arms, journal, then=read)
+    for arm, (hidden, _) in zip(section.arms, found, strict=True):
         scores[arm], scores[f"untrained {arm}"] = hidden
-        everyone.append(one)
-    return Part(name, tuple(section.arms), scores, everyone), everyone
+    arm_results = [one for _, one in found]
+    return Part(name, tuple(section.arms), scores, arm_results), arm_results
 
 
-def _read(learner: Learner, data: probes.Data, probing: Probing, params: Any):
+def _read(bound: BoundArm, data: probes.Data, probing: Probing, params: Any):
     """Probes of all networks of an arm."""
-    apply = probes.streams(learner.arm)
+    apply = probes.streams(bound.arm)
     networks = [probes.network(params, seed) for seed in range(probes.seeds(params))]
     return probes.read(data, (probes.hidden(apply, own, probing.slab) for own in networks), probing)
 
 
-def gained(cfg: Probe, key: Any, everyone: list[results.Standing]) -> dict[str, np.ndarray]:
+def gained(cfg: Probe, key: Any, arm_results: list[results.ArmResult]) -> dict[str, np.ndarray]:
     """Influences by arm (R, B, T, T), and of the genie and of Bayes (B, T, T)."""
     y = gain.observations(cfg.gain, key, cfg.lg1.length)
     found = {
         name: np.asarray(jax.jit(partial(gain.influence, predict))(y))
         for name, predict in (("genie", gain.genie(cfg.gain)), ("bayes", gain.bayes))
     }
-    for one in everyone:
-        found[one.learner.name] = gain.of_networks(one.learner.arm, one.trained.params, y)
+    for one in arm_results:
+        found[one.bound.name] = gain.of_networks(one.bound.arm, one.trained.params, y)
     return found
 
 

@@ -19,10 +19,9 @@ import numpy as np
 from jaxtyping import Array, Float
 from pydantic import Field
 
-from feedrun.experiment import Config
+from feedrun.experiment import Config, Count
 from feedrun.maths import kalman, riccati
 from feedrun.models.arms import Arm
-from feedrun.papers.ssm_icl.arms.training import Count
 from feedrun.papers.ssm_icl.families import first_flag, linear_gaussian, shifted
 from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 from feedrun.papers.ssm_icl.families.linear_gaussian import Tasks

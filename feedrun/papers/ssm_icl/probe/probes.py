@@ -14,9 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from feedrun.experiment import Config
+from feedrun.experiment import Config, Count
 from feedrun.maths import ridge
-from feedrun.papers.ssm_icl.arms.training import Count
 from feedrun.papers.ssm_icl.families import Batch, Family
 from feedrun.papers.ssm_icl.probe import targets
 from feedrun.papers.ssm_icl.probe.targets import Asked
@@ -60,7 +59,7 @@ Features = Callable[[Batch], Float[np.ndarray, "B T D"]]
 
 
 def data(family: Family, asked: Asked, keys: Any, test: Batch, cfg: Probing, length: int) -> Data:
-    """`keys`: two, for the sequences to fit and to choose on; `test`: an exam's."""
+    """`keys`: two, for the sequences to fit and to choose on; `test`: an evaluation set's."""
     draw = jax.jit(partial(family.sample, length=length), static_argnames="count")
     batches = (draw(keys[0], count=cfg.fit), draw(keys[1], count=cfg.choose), test)
     truths = tuple(targets.run(asked.truth, batch) for batch in batches)
@@ -98,7 +97,7 @@ def last(lags: int) -> Features:
 
 
 def read(data: Data, readers: Iterable[Features], cfg: Probing) -> Score:
-    """Fit a probe to each reader's features, and mark them; R is the number of readers."""
+    """Fit a probe to each reader's features, and evaluate them; R is the number of readers."""
     names, guesses = list(data.truths[0]), []
     for features in readers:
         x_fit, x_held, x_test = (features(batch)[:, 1:] for batch in data.batches)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from feedrun.experiment.metrics import arms_at_an_edge
 from feedrun.papers.ssm_icl.arms import results
 from feedrun.papers.ssm_icl.probe import gain
 from feedrun.papers.ssm_icl.probe.probes import Score
@@ -27,7 +28,7 @@ class Part(NamedTuple):
     name: str
     arms: tuple[str, ...]
     scores: Mapping[str, Score]
-    everyone: Sequence[results.Standing]
+    arm_results: Sequence[results.ArmResult]
 
 
 def shares(part: Part, reader: str, target: str) -> np.ndarray:
@@ -44,10 +45,10 @@ def summary(parts: Sequence[Part], influences: Mapping[str, np.ndarray], cfg: An
     """All metrics; names are "<family>/<arm>/<target>" and so on."""
     found: dict[str, Any] = {}
     for part in parts:
-        own = _scores(part) | _differences(part) | _standing(part, cfg)
+        own = _scores(part) | _differences(part) | _results(part, cfg)
         found |= {f"{part.name}/{name}": value for name, value in own.items()}
     found |= _trap(parts[0]) | _gains(influences, cfg)
-    return found | results.leak_summary([one for part in parts for one in part.everyone])
+    return found | results.leak_summary([one for part in parts for one in part.arm_results])
 
 
 def _scores(part: Part) -> dict[str, Any]:
@@ -81,12 +82,12 @@ def _differences(part: Part) -> dict[str, list[float]]:
     return found
 
 
-def _standing(part: Part, cfg: Any) -> dict[str, Any]:
+def _results(part: Part, cfg: Any) -> dict[str, Any]:
     """Excess over the genie, and slopes."""
     section = getattr(cfg, part.name)
     at = (cfg.probing.after, section.length - 1)
     found: dict[str, Any] = {}
-    for one in part.everyone:
+    for one in part.arm_results:
         found |= results.summary(one, at)
     return found
 
@@ -156,12 +157,10 @@ def notes(parts: Sequence[Part], cfg: Any) -> dict[str, Any]:
         for ending in ("", "_of_ceiling")
         if not ending or has_ceiling(part, target)
     }
+    own = {part.name: results.notes(part.arm_results) for part in parts}
     edges = [
-        f"{part.name}/{one.learner.name}"
-        for part in parts
-        for rates in [getattr(cfg, part.name).training.rates]
-        for one in part.everyone
-        if one.trained.rate in (min(rates), max(rates))
+        arm
+        for name, noted in own.items()
+        for arm in arms_at_an_edge(noted, getattr(cfg, name).training.rates, part=name)
     ]
-    own = {part.name: results.notes(part.everyone) for part in parts}
     return own | {"rate_at_an_edge": edges, "chance": chance}

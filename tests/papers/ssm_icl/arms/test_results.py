@@ -23,28 +23,31 @@ TRAINING = training.Training(
 
 
 @pytest.fixture(scope="module")
-def exam():
+def eval_set():
     family = catalogue.autoregression()
     return evaluation.draw(family, jax.random.key(1), count=40, length=LENGTH, only=("ar4", "zero"))
 
 
 @pytest.fixture(scope="module")
-def everyone(exam):
+def arm_results(eval_set):
     """A trained GRU, and its results under another arm's name."""
     keys = families.keys(jax.random.key(0))
-    valid = evaluation.draw(exam.family, keys.tune, count=TRAINING.valid, length=LENGTH, only=())
+    valid = evaluation.draw(
+        eval_set.family, keys.tune, count=TRAINING.valid, length=LENGTH, only=()
+    )
     gru, other = (
-        training.learner(name, exam.family, NETWORK, length=LENGTH) for name in ("gru", "ssd+conv")
+        training.bound(name, eval_set.family, NETWORK, length=LENGTH)
+        for name in ("gru", "ssd+conv")
     )
     sizes = {"length": LENGTH, "over": "bayes"}
     trained = training.fitted(gru, keys, TRAINING, valid, silent_journal(), **sizes)
-    one = results.stand(gru, trained, exam, over="bayes")
-    return [one, one._replace(learner=other)]
+    one = results.evaluate(gru, trained, eval_set, over="bayes")
+    return [one, one._replace(bound=other)]
 
 
-def test_excess_is_the_mean_over_sequences_of_each_seed(exam, everyone):
-    one = everyone[0]
-    distance = (one.answers - exam.references["bayes"]) ** 2
+def test_excess_is_the_mean_over_sequences_of_each_seed(eval_set, arm_results):
+    one = arm_results[0]
+    distance = (one.answers - eval_set.references["bayes"]) ** 2
     np.testing.assert_allclose(one.excess, distance[..., 0].mean(axis=1), rtol=1e-5)
     own = results.summary(one, [3])
     np.testing.assert_allclose(own["gru/excess_3"], one.excess[:, 3])
@@ -52,24 +55,26 @@ def test_excess_is_the_mean_over_sequences_of_each_seed(exam, everyone):
     assert len(own["gru/slope"]) == TRAINING.seeds
 
 
-def test_leak_claims_hold_for_honest_arms_and_fail_for_one_that_saw_the_targets(exam, everyone):
-    honest = results.leak_summary(everyone)
+def test_leak_claims_hold_for_honest_arms_and_fail_for_one_that_saw_the_targets(
+    eval_set, arm_results
+):
+    honest = results.leak_summary(arm_results)
     assert [judge(claim, honest).verdict for claim in LEAKS] == ["holds"] * 2
-    seen = np.broadcast_to(np.asarray(exam.batch.targets), everyone[0].answers.shape)
-    cheat = everyone[0]._replace(leaks=evaluation.leaks(exam, seen))
-    summary = results.leak_summary([*everyone, cheat])
+    seen = np.broadcast_to(np.asarray(eval_set.batch.targets), arm_results[0].answers.shape)
+    cheat = arm_results[0]._replace(leaks=evaluation.leaks(eval_set, seen))
+    summary = results.leak_summary([*arm_results, cheat])
     assert [judge(claim, summary).verdict for claim in LEAKS] == ["fails"] * 2
 
 
-def test_notes_say_what_an_arm_costs_and_how_its_rate_was_found(everyone):
-    notes = results.notes(everyone)
+def test_notes_say_what_an_arm_costs_and_how_its_rate_was_found(arm_results):
+    notes = results.notes(arm_results)
     assert list(notes) == ["gru", "ssd+conv"]
     assert notes["gru"]["rate"] == 1e-2 and notes["gru"]["parameters"] > 0
     assert notes["gru"]["state"] < notes["ssd+conv"]["state"]
 
 
-def test_figures_show_every_arm_and_line(exam, everyone):
-    arrays = results.arrays(everyone, exam, over="bayes", every=EVERY)
+def test_figures_show_every_arm_and_line(eval_set, arm_results):
+    arrays = results.arrays(arm_results, eval_set, over="bayes", every=EVERY)
     assert arrays["steps"].tolist() == [10, 20, 30, 40]
     assert {name for name in arrays if name.startswith("line_")} == {"line_ar4", "line_zero"}
     by_step = figures.by_step(arrays, "excess")

@@ -1,5 +1,7 @@
 """Training and marking of arms: keys that never meet, equal data, references, resume, bad input."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,7 +32,7 @@ def keys():
 
 
 @pytest.fixture(scope="module")
-def exam(family, keys):
+def eval_set(family, keys):
     return evaluation.draw(family, keys.test, count=50, length=LENGTH, slab=32)
 
 
@@ -40,9 +42,9 @@ def fit(family, keys, journal=None, **changes):
     valid = evaluation.draw(
         family, jax.random.clone(keys.tune), count=cfg.valid, length=LENGTH, only=()
     )
-    learner = training.learner("ssd+conv", family, NETWORK, length=LENGTH)
+    bound = training.bound("ssd+conv", family, NETWORK, length=LENGTH)
     journal = journal or silent_journal()
-    return learner, training.fitted(learner, keys, cfg, valid, journal, length=LENGTH, over="bayes")
+    return bound, training.fitted(bound, keys, cfg, valid, journal, length=LENGTH, over="bayes")
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +52,11 @@ def trained(family, keys):
     return fit(family, keys)
 
 
-def test_references_in_slabs_are_those_of_the_whole_batch(family, exam):
+def test_references_in_slabs_are_those_of_the_whole_batch(family, eval_set):
     np.testing.assert_allclose(
-        exam.references["bayes"], family.bayes(exam.batch), rtol=1e-4, atol=1e-5
+        eval_set.references["bayes"], family.bayes(eval_set.batch), rtol=1e-4, atol=1e-5
     )
-    assert set(exam.references) == {"genie", "bayes", *family.estimators}
+    assert set(eval_set.references) == {"genie", "bayes", *family.estimators}
 
 
 def test_dropped_sequences_are_in_no_exam(family, keys):
@@ -66,34 +68,36 @@ def test_dropped_sequences_are_in_no_exam(family, keys):
     assert len(evaluation.draw(few, jax.random.key(1), count=20, length=LENGTH).batch.targets) == 13
 
 
-def test_excess_and_risk_are_the_familys(family, exam):
-    guess, bayes = (jnp.asarray(exam.references[name]) for name in ("ols", "bayes"))
+def test_excess_and_risk_are_the_familys(family, eval_set):
+    guess, bayes = (jnp.asarray(eval_set.references[name]) for name in ("ols", "bayes"))
     expected = families.excess(family, guess, bayes)
     np.testing.assert_allclose(
-        evaluation.excess(exam, guess, "bayes"), expected, rtol=1e-4, atol=1e-6
+        evaluation.excess(eval_set, guess, "bayes"), expected, rtol=1e-4, atol=1e-6
     )
-    loss = families.loss(family, guess, exam.batch)
-    np.testing.assert_allclose(evaluation.risk(exam, guess), loss, rtol=1e-4, atol=1e-6)
+    loss = families.loss(family, guess, eval_set.batch)
+    np.testing.assert_allclose(evaluation.risk(eval_set, guess), loss, rtol=1e-4, atol=1e-6)
 
 
 def test_risk_and_excess_of_symbols():
     family = catalogue.markov(symbols=3, alpha=1.0)
-    exam = evaluation.draw(family, jax.random.key(2), count=10, length=LENGTH)
-    guess, bayes = (jnp.asarray(exam.references[name]) for name in ("unigram", "bayes"))
+    eval_set = evaluation.draw(family, jax.random.key(2), count=10, length=LENGTH)
+    guess, bayes = (jnp.asarray(eval_set.references[name]) for name in ("unigram", "bayes"))
     np.testing.assert_allclose(
-        evaluation.risk(exam, guess[None])[0], families.loss(family, guess, exam.batch), rtol=1e-5
+        evaluation.risk(eval_set, guess[None])[0],
+        families.loss(family, guess, eval_set.batch),
+        rtol=1e-5,
     )
     expected = families.excess(family, guess, bayes)
     np.testing.assert_allclose(
-        evaluation.excess(exam, guess, "bayes"), expected, rtol=1e-4, atol=1e-6
+        evaluation.excess(eval_set, guess, "bayes"), expected, rtol=1e-4, atol=1e-6
     )
 
 
-def test_a_predictor_that_sees_the_target_is_a_leak_and_one_that_does_not_is_none(exam):
-    y = np.asarray(exam.batch.targets)
+def test_a_predictor_that_sees_the_target_is_a_leak_and_one_that_does_not_is_none(eval_set):
+    y = np.asarray(eval_set.batch.targets)
     zero = np.zeros((1, *y.shape))
-    assert evaluation.leaks(exam, y[None])[0].average < -3
-    assert evaluation.leaks(exam, zero)[0].average > -3
+    assert evaluation.leaks(eval_set, y[None])[0].average < -3
+    assert evaluation.leaks(eval_set, zero)[0].average > -3
 
 
 def test_training_learns_at_the_better_rate_and_remembers_its_curves(trained):
@@ -103,11 +107,11 @@ def test_training_learns_at_the_better_rate_and_remembers_its_curves(trained):
     assert found.slope.shape == (2,) and (found.slope < 0).all()
 
 
-def test_answers_in_slabs_are_those_of_each_network(family, exam, trained):
-    learner, found = trained
-    given = training.answers(learner, found.params, exam, slab=32)
+def test_answers_in_slabs_are_those_of_each_network(family, eval_set, trained):
+    bound, found = trained
+    given = training.answers(bound, found.params, eval_set, slab=32)
     own = jax.tree.map(lambda leaf: leaf[1], found.params)
-    whole = training.predictions(learner.arm, family, own, exam.batch.inputs)
+    whole = training.predictions(bound.arm, family, own, eval_set.batch.inputs)
     np.testing.assert_allclose(given[1], whole, atol=1e-5)
 
 
@@ -118,7 +122,7 @@ def test_training_is_a_function_of_its_keys(family, keys, trained):
 
 def test_arms_have_equal_parameters(family):
     counts = [
-        training.cost(training.learner(name, family, NETWORK, length=LENGTH))["parameters"]
+        training.cost(training.bound(name, family, NETWORK, length=LENGTH))["parameters"]
         for name in ("ssd+conv", "softmax+rope", "gru")
     ]
     assert max(counts) / min(counts) < 1.1
@@ -132,13 +136,14 @@ def test_slope_of_a_power_law_is_its_exponent():
 
 
 def test_the_schedule_rises_then_falls_to_its_last_share():
-    at = [float(training.warm_cosine(part)) for part in (0.0, 0.025, 0.05, 0.525, 1.0)]
+    shape = partial(training.warm_cosine, warmup=training.WARM, last=training.LAST)
+    at = [float(shape(part - 1, 1.0)) for part in (0.0, 0.025, 0.05, 0.525, 1.0)]
     np.testing.assert_allclose(at, [0, 0.5, 1, 0.51, 0.02], atol=1e-6)
 
 
 @pytest.mark.slow
 def test_the_horizon_reaches_the_optimizer(family):
-    arm = training.learner("ssd+conv", family, NETWORK, length=LENGTH).arm
+    arm = training.bound("ssd+conv", family, NETWORK, length=LENGTH).arm
     state = training.adamw(50).init(arm.init(jax.random.key(0)))
     assert float(optax.tree_utils.tree_get(state, "horizon")) == 50
 

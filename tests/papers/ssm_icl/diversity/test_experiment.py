@@ -26,26 +26,26 @@ def systems():
 
 
 @pytest.fixture(scope="module")
-def examiner():
-    return libraries.examiner(catalogue.lg4(jax.random.key(1), bank=16), **SIZES)
+def draws():
+    return libraries.draws(catalogue.lg4(jax.random.key(1), bank=16), **SIZES)
 
 
-def marked(examiner, batch, library):
-    """The batch as an exam with all references."""
-    beside = libraries.references(examiner, batch)
-    return libraries.exam(examiner, batch, library, beside)
+def marked(draws, batch, library):
+    """The batch as an evaluation set with all references."""
+    beside = libraries.references(draws, batch)
+    return libraries.eval_set(draws, batch, library, beside)
 
 
-def test_a_library_draws_its_first_systems_and_all_of_them(systems, examiner):
+def test_a_library_draws_its_first_systems_and_all_of_them(systems, draws):
     own = libraries.library(systems, 3)
-    batch = examiner.familiar(own, jax.random.key(2))
+    batch = draws.familiar(own, jax.random.key(2))
     which = (np.asarray(batch.task.q)[:, None] == systems.q[None]).argmax(axis=1)
     assert set(which) == {0, 1, 2}
     np.testing.assert_array_equal(batch.task.A, systems.A[which])
 
 
 def test_sizes_of_a_library_share_programs_for_sampling_and_training(systems):
-    examiner = libraries.examiner(catalogue.lg4(jax.random.key(1), bank=16), **SIZES)
+    draws = libraries.draws(catalogue.lg4(jax.random.key(1), bank=16), **SIZES)
     stream = libraries.batches(count=4, length=3)
     traced = []
 
@@ -56,7 +56,7 @@ def test_sizes_of_a_library_share_programs_for_sampling_and_training(systems):
     optimizer = optax.sgd(0.1)
     for number, k in enumerate((1, 5, 8)):
         own = libraries.library(systems, k)
-        examiner.familiar(own, jax.random.key(number))
+        draws.familiar(own, jax.random.key(number))
         train.fit(
             jax.random.key(10 + number),
             jnp.zeros(()),
@@ -69,22 +69,24 @@ def test_sizes_of_a_library_share_programs_for_sampling_and_training(systems):
         )
         if number == 0:
             once = len(traced)
-    assert examiner.familiar._cache_size() == 1
+    assert draws.familiar._cache_size() == 1
     assert len(traced) == once
 
 
-def test_an_exam_has_the_genie_the_librarys_mixture_and_the_full_priors(systems, examiner):
+def test_an_evaluation_set_has_the_genie_the_librarys_mixture_and_the_full_priors(systems, draws):
     own = libraries.library(systems, 5)
-    batch = examiner.familiar(own, jax.random.key(3))
-    exam = marked(examiner, batch, own)
+    batch = draws.familiar(own, jax.random.key(3))
+    eval_set = marked(draws, batch, own)
     y = batch.targets[..., 0]
     first = jax.tree.map(lambda leaf: leaf[:5], systems)
-    np.testing.assert_allclose(exam.references["bayes"][..., 0], oracles.bank(first, y).mean)
-    np.testing.assert_allclose(exam.references["prior"], examiner.family.bayes(batch))
+    np.testing.assert_allclose(eval_set.references["bayes"][..., 0], oracles.bank(first, y).mean)
+    np.testing.assert_allclose(eval_set.references["prior"], draws.family.bayes(batch))
     one = libraries.library(systems, 1)
-    batch = examiner.familiar(one, jax.random.key(4))
-    exam = marked(examiner, batch, one)
-    np.testing.assert_allclose(exam.references["bayes"], exam.references["genie"], atol=1e-6)
+    batch = draws.familiar(one, jax.random.key(4))
+    eval_set = marked(draws, batch, one)
+    np.testing.assert_allclose(
+        eval_set.references["bayes"], eval_set.references["genie"], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("size", [0, 9])
@@ -105,16 +107,19 @@ def test_the_crossover_is_the_last_where_noise_makes_several():
     assert crossover([1, 2, 4, 8, 16], np.array([-1.0, 1.0, -1.0, 1.0, 2.0])) == pytest.approx(2.5)
 
 
-def test_distances_are_to_each_oracle_at_each_place(systems, examiner):
-    own, sat = libraries.library(systems, 2), {}
+def test_distances_are_to_each_oracle_at_each_place(systems, draws):
+    own, answered = libraries.library(systems, 2), {}
     for place, key in zip(PLACES, jax.random.split(jax.random.key(5)), strict=True):
-        batch = examiner.familiar(own, key)
-        exam = marked(examiner, batch, own)
-        sat[place] = exam, exam.references["bayes" if place == "library" else "prior"][None]
-    found = distances.distances(sat)
+        batch = draws.familiar(own, key)
+        eval_set = marked(draws, batch, own)
+        answered[place] = (
+            eval_set,
+            eval_set.references["bayes" if place == "library" else "prior"][None],
+        )
+    found = distances.distances(answered)
     assert found.library_mixture.max() == found.new_prior.max() == 0
-    exam = sat["library"][0]
-    gap = evaluation.excess(exam, exam.references["bayes"], "prior").mean(axis=0)
+    eval_set = answered["library"][0]
+    gap = evaluation.excess(eval_set, eval_set.references["bayes"], "prior").mean(axis=0)
     np.testing.assert_allclose(found.library_prior, gap)
     assert found.library_prior.shape == (SIZES["length"],) and found.library_prior[-1] > 0
 

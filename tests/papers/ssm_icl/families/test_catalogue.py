@@ -81,7 +81,7 @@ def test_batches_have_the_family_s_sizes_and_every_key_its_own_sequences(name):
 @pytest.mark.parametrize("name", EVERY)
 def test_predictors_do_not_see_the_target_or_what_follows(name):
     """Changing y_t and what follows changes no prediction of y_1 .. y_t."""
-    family, _, everyone = programs(name)
+    family, _, arm_results = programs(name)
     batch, t = draw(name, KEYS.test), 7
     if family.kind == "number":
         changed = batch.targets.at[:, t:].add(1.0)
@@ -90,7 +90,7 @@ def test_predictors_do_not_see_the_target_or_what_follows(name):
     other = batch._replace(targets=changed)
     if name == "autoregression":  # its regressors are its own past
         other = other._replace(regressors=batch.regressors.at[:, t + 1 :].add(1.0))
-    before, after = everyone(batch), everyone(other)
+    before, after = arm_results(batch), arm_results(other)
     for one in before:
         np.testing.assert_array_equal(before[one][:, : t + 1], after[one][:, : t + 1])
         if one not in ("zero", "genie"):
@@ -99,9 +99,9 @@ def test_predictors_do_not_see_the_target_or_what_follows(name):
 
 @pytest.mark.parametrize("name", EXACT)
 def test_bayes_is_orthogonal_to_every_estimator_and_no_one_beats_the_genie(name):
-    family, _, everyone = programs(name)
+    family, _, arm_results = programs(name)
     batch = draw(name, KEYS.test)
-    found = everyone(batch)
+    found = arm_results(batch)
     losses = {k: families.loss(family, guess, batch) for k, guess in found.items()}
     y = batch.targets
     if family.kind == "symbol":

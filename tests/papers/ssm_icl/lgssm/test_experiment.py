@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from feedrun.experiment import Result, judge, silent_journal
 from feedrun.papers.ssm_icl import theory
 from feedrun.papers.ssm_icl.arms import training
-from feedrun.papers.ssm_icl.arms.results import Standing
+from feedrun.papers.ssm_icl.arms.results import ArmResult
 from feedrun.papers.ssm_icl.families import catalogue, linear_gaussian
 from feedrun.papers.ssm_icl.families import linear_gaussian_oracles as oracles
 from feedrun.papers.ssm_icl.lgssm import measures, parts, sweep_figures
@@ -21,12 +21,12 @@ FAR = {"speed_with_convolution", "speed_with_convolution_ar2", "speed_without_co
 """Claims about how soon a level is reached, which a dozen steps do not reach."""
 
 
-def standing(excess, curve, name="ssd+conv"):
+def arm_result(excess, curve, name="ssd+conv"):
     """An arm that was never trained: its excess (R, T) and validation curve (rows, R)."""
     curves = np.stack([curve, curve], axis=1)
-    learner = training.Learner(name, None, None, None, None)  # type: ignore[arg-type]
+    bound = training.BoundArm(name, None, None, None, None)  # type: ignore[arg-type]
     trained = training.Trained(None, 1e-2, {}, curves, np.zeros(curve.shape[1]))
-    return Standing(learner, trained, np.zeros(0), excess, [])
+    return ArmResult(bound, trained, np.zeros(0), excess, [])
 
 
 def test_the_rotation_has_the_variances_of_the_specification():
@@ -84,9 +84,9 @@ def test_speeds_leave_out_who_did_not_get_there():
     fast = 3.0 / (10 * np.arange(1, 9))[:, None] * np.array([[1.0, 1.0]])
     slow = fast * np.array([[1.0, 100.0]])
     race = {
-        "ssd+conv": standing(np.ones((2, 3)), fast),
-        "softmax+conv+rope": standing(np.ones((2, 3)), 1.5 * fast),
-        "ssd": standing(np.ones((2, 3)), slow),
+        "ssd+conv": arm_result(np.ones((2, 3)), fast),
+        "softmax+conv+rope": arm_result(np.ones((2, 3)), 1.5 * fast),
+        "ssd": arm_result(np.ones((2, 3)), slow),
     }
     found = measures.speeds(race, {"half": 0.1}, every=10)
     np.testing.assert_allclose(found["speed/conv_half"], [2 / 3, 2 / 3])
@@ -96,7 +96,7 @@ def test_speeds_leave_out_who_did_not_get_there():
 
 def test_differences_are_paired_over_seeds_and_averaged_over_positions():
     curve, excess = np.ones((4, 2)), np.array([[1.0, 3.0], [2.0, 6.0]])
-    both = {"ssd": standing(excess, curve), "ssd+conv": standing(excess / 2, curve)}
+    both = {"ssd": arm_result(excess, curve), "ssd+conv": arm_result(excess / 2, curve)}
     assert measures.differences(both) == {"gap/ssd_minus_ssd+conv": [1.0, 2.0]}
 
 
@@ -140,8 +140,8 @@ def test_a_sweep_draws_every_arm_in_the_panel_of_its_family():
 
 @pytest.mark.slow
 def test_smoke_with_every_part_measures_every_claim_and_draws():
-    everyone = config("icl_lgssm").arms
-    cfg = config("icl_lgssm", "smoke", arms=everyone, parts=list(PARTS))
+    arm_results = config("icl_lgssm").arms
+    cfg = config("icl_lgssm", "smoke", arms=arm_results, parts=list(PARTS))
     done = EXPERIMENT.run(cfg, jax.random.key(0), silent_journal())
     for name, value in done.summary.items():
         assert np.isfinite(value).all(), name

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from feedrun.experiment import judge, silent_journal
 from feedrun.papers.ssm_icl.arms import evaluation, training
-from feedrun.papers.ssm_icl.arms.results import Standing
+from feedrun.papers.ssm_icl.arms.results import ArmResult
 from feedrun.papers.ssm_icl.families import catalogue
 from feedrun.papers.ssm_icl.markov import experiment as markov
 from feedrun.papers.ssm_icl.markov import figures, measures
@@ -19,17 +19,19 @@ from tests.configs import config, own
 NOBODY: Any = None  # what the function under test does not look at
 
 
-def standing(excess, valid):
+def arm_result(excess, valid):
     """An arm of two seeds with these excesses (R, T) and validation curves (rows, R)."""
     curves = np.stack([np.zeros_like(valid), valid], axis=1)
     trained = training.Trained(NOBODY, 1e-2, {}, curves, np.zeros(2))
-    return Standing(NOBODY, trained, np.zeros((2, 0)), excess, [])
+    return ArmResult(NOBODY, trained, np.zeros((2, 0)), excess, [])
 
 
 def test_comparisons_are_paired_differences_over_the_positions_of_training():
     base = np.array([[0.1, 0.2, 9.0, 9.0], [0.3, 0.4, 9.0, 9.0]])
-    own = standing(base, np.full((5, 2), 0.1))
-    linear = standing(base + np.array([[0.01], [0.02]]), np.full((5, 2), 0.1) * np.array([[2, 3]]))
+    own = arm_result(base, np.full((5, 2), 0.1))
+    linear = arm_result(
+        base + np.array([[0.01], [0.02]]), np.full((5, 2), 0.1) * np.array([[2, 3]])
+    )
     found = measures.comparisons({"ssd+conv": own, "linear+conv+rope": linear}, length=2)
     np.testing.assert_allclose(found["linear_minus_ssd_with_conv"], [0.01, 0.02])
     np.testing.assert_allclose(found["faster_with_conv"], np.log([2, 3]))
@@ -50,13 +52,13 @@ def test_one_layer_stands_between_bayes_and_the_unigram_line():
 
 
 def test_lines_to_the_truth_are_those_of_the_reference_table():
-    exam = evaluation.draw(
+    eval_set = evaluation.draw(
         catalogue.markov(symbols=3, alpha=1.0), jax.random.key(0), count=512, length=50
     )
     for name, expected in {"bayes": 0.0478, "unigram": 0.179}.items():
-        each = evaluation.excess(exam, exam.references[name], "genie")[:, 49]
+        each = evaluation.excess(eval_set, eval_set.references[name], "genie")[:, 49]
         assert abs(each.mean() - expected) < 4 * each.std(ddof=1) / 512**0.5
-        np.testing.assert_allclose(markov.truth_lines(exam)[name][49], each.mean())
+        np.testing.assert_allclose(markov.truth_lines(eval_set)[name][49], each.mean())
 
 
 def test_windows_of_a_curve_keep_a_power_law():

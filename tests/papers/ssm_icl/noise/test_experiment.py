@@ -13,15 +13,15 @@ from feedrun.errors import BadInput
 from feedrun.experiment import Result, silent_journal
 from feedrun.papers.ssm_icl import theory
 from feedrun.papers.ssm_icl.arms import evaluation, training
-from feedrun.papers.ssm_icl.arms.evaluation import Exam
-from feedrun.papers.ssm_icl.arms.results import Standing
+from feedrun.papers.ssm_icl.arms.evaluation import EvalSet
+from feedrun.papers.ssm_icl.arms.results import ArmResult
 from feedrun.papers.ssm_icl.arms.training import Trained
 from feedrun.papers.ssm_icl.families import catalogue
 from feedrun.papers.ssm_icl.families.regression import NOISE, REGRESSORS
 from feedrun.papers.ssm_icl.noise import figures as noise_figures
 from feedrun.papers.ssm_icl.noise import studies, summary, theory_layer
 from feedrun.papers.ssm_icl.noise.experiment import EXPERIMENT
-from feedrun.papers.ssm_icl.noise.studies import Floors, Studied, Study
+from feedrun.papers.ssm_icl.noise.studies import Floors, Study, StudyResult
 from tests.configs import config, own, request
 
 
@@ -30,21 +30,21 @@ def batch_of(family, *, count, length):
     return jax.jit(partial(family.sample, count=count, length=length))(jax.random.key(0))
 
 
-def studied(name, risks, *, length=summary.LATE + 1):
+def study_result(name, risks, *, length=summary.LATE + 1):
     """A study whose arms {name: (R,)} have constant excess; Bayes risks 1."""
     count = 8
     family = catalogue.coloured(rho=0.5)
     zeros = np.zeros((count, length, 1))
     batch: Any = type("Batch", (), {"targets": zeros})()
     floors = Floors(np.ones((count, length)), np.ones((count, length)))
-    everyone, references = [], {"bayes": zeros}
+    arm_results, references = [], {"bayes": zeros}
     for arm, excess in risks.items():
         excess = np.asarray(excess, float)[:, None] + np.zeros(length)
-        learner: Any = type("Learner", (), {"name": arm})()
+        bound: Any = type("Learner", (), {"name": arm})()
         trained = Trained(None, 0.1, {0.1: 1.0}, np.ones((8, 2, len(excess))), np.zeros(3))
-        everyone.append(Standing(learner, trained, zeros[None], excess, []))
+        arm_results.append(ArmResult(bound, trained, zeros[None], excess, []))
     study = Study(name, family, family, length, (), studies.coloured)
-    return Studied(study, Exam(family, batch, references), everyone, floors)
+    return StudyResult(study, EvalSet(family, batch, references), arm_results, floors)
 
 
 def test_floors_of_coloured_noise_are_those_of_the_dense_gaussian():
@@ -90,12 +90,12 @@ def test_sequences_of_a_query_are_the_family_s_and_hide_only_its_target():
 def test_the_layer_set_by_hand_is_the_best_gradient_step():
     base = catalogue.coloured(rho=0.9)
     family = theory_layer.queries(base)
-    learner, n = theory_layer.learner(family), 12
+    bound, n = theory_layer.bound(family), 12
     batch = batch_of(family, count=16, length=n + 1)
     gamma = n / (n + REGRESSORS + 1 + NOISE * REGRESSORS)
     P = jnp.zeros((6, 6)).at[5, 5].set(gamma)
     params = {"params": {"P": P, "Q": jnp.diag(jnp.ones(6).at[5].set(0))}}
-    found = training.predictions(learner.arm, family, params, batch.inputs)
+    found = training.predictions(bound.arm, family, params, batch.inputs)
     np.testing.assert_allclose(found, family.estimators["lsa"](batch), atol=1e-5)
 
 
@@ -104,13 +104,13 @@ def test_correlations_of_a_mixed_exam_are_marked_apart():
     mixed = catalogue.coloured(rho=None)
     family = studies.at_known(mixed, rhos)
     family = family._replace(estimators={"unknown": family.estimators["ridge"]})
-    exam = evaluation.draw(family, jax.random.key(1), count=64, length=12)
-    floors = studies.coloured(exam.batch)
+    eval_set = evaluation.draw(family, jax.random.key(1), count=64, length=12)
+    floors = studies.coloured(eval_set.batch)
     study = Study("mixed", mixed, family, 12, (), studies.coloured)
-    answers = exam.references["bayes"][None] + 0.5
-    arm: Any = Standing(None, None, answers, None, [])  # type: ignore[arg-type]
-    split = studies.by_rho(Studied(study, exam, [arm], floors), rhos, n=10)
-    own = np.asarray(exam.batch.task.rho)
+    answers = eval_set.references["bayes"][None] + 0.5
+    arm: Any = ArmResult(None, None, answers, None, [])  # type: ignore[arg-type]
+    split = studies.by_rho(StudyResult(study, eval_set, [arm], floors), rhos, n=10)
+    own = np.asarray(eval_set.batch.task.rho)
     for g, rho in enumerate(rhos):
         expected = floors.bayes[np.abs(own - rho) < 1e-4, 10].mean()
         assert split.bayes[g] == pytest.approx(expected)
@@ -119,8 +119,12 @@ def test_correlations_of_a_mixed_exam_are_marked_apart():
 
 
 def test_a_separation_is_a_paired_difference_of_differences():
-    coloured = studied("coloured", {"ssd+conv": [0.1, 0.2, 0.3], "softmax+rope": [0.4, 0.6, 0.8]})
-    placebo = studied("placebo", {"ssd+conv": [0.1, 0.1, 0.1], "softmax+rope": [0.2, 0.2, 0.2]})
+    coloured = study_result(
+        "coloured", {"ssd+conv": [0.1, 0.2, 0.3], "softmax+rope": [0.4, 0.6, 0.8]}
+    )
+    placebo = study_result(
+        "placebo", {"ssd+conv": [0.1, 0.1, 0.1], "softmax+rope": [0.2, 0.2, 0.2]}
+    )
     named = {"coloured": coloured, "placebo": placebo}
     found = summary.separations(named)
     np.testing.assert_allclose(found["separation/softmax+rope"], [0.2, 0.3, 0.4])
@@ -131,13 +135,13 @@ def test_a_separation_is_a_paired_difference_of_differences():
 
 def test_only_transformers_are_separated_and_tested():
     arms = {"ssd+conv": [0.1, 0.2, 0.3], "s4d+conv": [0.4, 0.6, 0.9]}
-    named = {name: studied(name, arms) for name in ("coloured", "placebo", "control")}
+    named = {name: study_result(name, arms) for name in ("coloured", "placebo", "control")}
     assert summary.separations(named) == {}
     assert summary.significance(named) == {}
 
 
 def test_p_of_the_control_is_a_paired_t_test():
-    named = {"control": studied("control", {"ssd+conv": [1, 2, 3], "softmax+rope": [2, 3, 5]})}
+    named = {"control": study_result("control", {"ssd+conv": [1, 2, 3], "softmax+rope": [2, 3, 5]})}
     d = np.array([1.0, 1.0, 2.0])
     t = d.mean() / (d.std(ddof=1) / 3**0.5)
     # Student's t with two degrees of freedom has this distribution function.
@@ -146,8 +150,8 @@ def test_p_of_the_control_is_a_paired_t_test():
 
 
 def test_rise_is_the_risk_of_a_long_context_less_that_of_a_short_one():
-    one = studied("drifting_0.99", {"ssd+conv": [0.1, 0.2, 0.3]})
-    one.everyone[0].excess[:, summary.LATE] += 0.05
+    one = study_result("drifting_0.99", {"ssd+conv": [0.1, 0.2, 0.3]})
+    one.arm_results[0].excess[:, summary.LATE] += 0.05
     found = summary.marks(one)
     np.testing.assert_allclose(found["drifting_0.99/ssd+conv/rise"], 0.05)
     np.testing.assert_allclose(found["drifting_0.99/ssd+conv/risk_40"], [1.1, 1.2, 1.3])
@@ -155,10 +159,10 @@ def test_rise_is_the_risk_of_a_long_context_less_that_of_a_short_one():
 
 def test_rates_at_an_edge_of_their_grid_are_named(monkeypatch):
     monkeypatch.setattr(summary.results, "notes", lambda arms: {"gru": {"rate": 0.1}})
-    one = studied("placebo", {})
+    one = study_result("placebo", {})
     named = partial(summary.notes, [one], metrics=["placebo/gru/risk_40", "control/p"])
-    assert named([0.1, 0.2, 0.3])["rates_at_edge"] == ["placebo/gru"]
-    assert named([0.05, 0.1, 0.3])["rates_at_edge"] == []
+    assert named([0.1, 0.2, 0.3])["rate_at_an_edge"] == ["placebo/gru"]
+    assert named([0.05, 0.1, 0.3])["rate_at_an_edge"] == []
     assert named([0.1])["chance"] == {"placebo/gru/risk_40": 1.25}
 
 
@@ -195,10 +199,10 @@ def test_every_claim_is_measured_and_every_figure_drawn():
 
 
 def test_figures_of_what_was_left_out_are_left_out():
-    one = studied("control", {"gru": [0.1, 0.2, 0.3]}, length=12)
+    one = study_result("control", {"gru": [0.1, 0.2, 0.3]}, length=12)
     lines = {name: np.ones((8, 12, 1)) for name in ("ar4", "zero")}
-    exam = one.exam._replace(references={**one.exam.references, **lines})
-    one = one._replace(exam=exam)
+    eval_set = one.eval_set._replace(references={**one.eval_set.references, **lines})
+    one = one._replace(eval_set=eval_set)
     arrays = summary.arrays([one], rhos=(0.0,), every=2) | {"length": np.array(12)}
     figures = noise_figures.figures(Result({}, arrays))
     assert set(figures) == {"control", "training"}

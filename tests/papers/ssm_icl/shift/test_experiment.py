@@ -11,7 +11,7 @@ import scipy.stats
 from pydantic import ValidationError
 
 from feedrun.experiment import judge, silent_journal
-from feedrun.papers.ssm_icl.arms.results import Standing
+from feedrun.papers.ssm_icl.arms.results import ArmResult
 from feedrun.papers.ssm_icl.families import catalogue, scores
 from feedrun.papers.ssm_icl.shift import experiment as shift
 from feedrun.papers.ssm_icl.shift import shifted_families
@@ -106,8 +106,8 @@ def test_the_projection_is_0_at_the_training_oracle_and_1_at_the_test_oracle():
     apart = ((test - prior) ** 2).mean(axis=0)
     for expected in (0.0, 0.3, 1.0):
         f = prior + expected * (test - prior)
-        near = Standing(NOBODY, NOBODY, np.zeros(0), ((f - test) ** 2).mean(axis=0)[None], [])
-        one = shift.Faced(near, ((f - prior) ** 2).mean(axis=0)[None], np.zeros(1))
+        near = ArmResult(NOBODY, NOBODY, np.zeros(0), ((f - test) ** 2).mean(axis=0)[None], [])
+        one = shift.ShiftResult(near, ((f - prior) ** 2).mean(axis=0)[None], np.zeros(1))
         np.testing.assert_allclose(shift.toward_test(one, apart), [expected], atol=1e-12)
 
 

@@ -29,7 +29,7 @@ def optax_cosine(steps: int, *, warmup: int, last: float) -> Shape:
 def adamw_cosine(
     shape: Shape | None = None,
     *,
-    horizon: float = 1.0,
+    horizon: float | int = 1.0,
     learning_rate: float = 1e-3,
     b2: float = 0.999,
     decay: float,

@@ -17,9 +17,15 @@ from typing import Any
 from feedrun.runtime import setup as process
 
 GROUPS = (
-    "w1", "w2_oracle", "w2_scan", "w3", "lra_data",
-    "s1", "s2", "s3", "s4", "s5", "records", "pages",
+    "curvature", "kalman", "selective_scan", "attention", "lra_data",
+    "cold_start", "learning_rates", "loop", "sweep", "seeds", "records", "pages",
 )  # fmt: skip
+
+FORMERLY = {
+    "w1": "curvature", "w2_oracle": "kalman", "w2_scan": "selective_scan", "w3": "attention",
+    "s1": "cold_start", "s2": "learning_rates", "s3": "loop", "s4": "sweep", "s5": "seeds",
+}  # fmt: skip
+"""What recorded commands call groups by."""
 
 
 def main(words: list[str]) -> int:
@@ -62,12 +68,13 @@ def _measure(asked: argparse.Namespace, setup: dict[str, Any]) -> dict[str, Any]
     from scripts.bench.case import reduced
     from scripts.bench.measure import run_case
 
-    if unknown := set(asked.groups) - set(GROUPS):
+    groups: list[str] = [FORMERLY.get(group, group) for group in asked.groups]
+    if unknown := set(groups) - set(GROUPS):
         sys.exit(f"no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
     start = time.time()
     best, outcomes = ceilings.measure(), []
     print("ceilings: " + ", ".join(f"{name} {value:.3g}" for name, value in best.items()))
-    for group in asked.groups or GROUPS:
+    for group in groups or GROUPS:
         for case in importlib.import_module(f"scripts.bench.{group}").cases():
             case = reduced(case, quick=asked.quick, peers=asked.peers == "auto")
             rounds = asked.rounds or (3 if asked.quick else 7)

@@ -18,7 +18,7 @@ def main(cache: bool) -> list[float]:
     import jax.numpy as jnp
 
     from feedrun.experiment import silent_journal
-    from scripts.bench.s3 import ADAM, loss, problem, train
+    from scripts.bench.loop import ADAM, loss, problem, train
 
     losses: list[float] = []
     params, stream = problem(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -64,10 +65,11 @@ def plain(outcome: Outcome) -> dict[str, Any]:
 def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     """Time of each contestant in `before` over that in `after`, by case: above 1 is faster now."""
     yield f"{'case, contestant':{WIDTH + 20}}{'before':>14}{'after':>14}{'before/after':>16}"
-    old = {case["name"]: case for case in before["cases"]}
+    plain = re.compile(r"^([A-Z]\.?\d) ")  # older reports begin a case with its script's name
+    old = {plain.sub("", case["name"]): case for case in before["cases"]}
     for case in after["cases"]:
         for name, row in case["rows"].items():
-            earlier = old.get(case["name"], {}).get("rows", {}).get(name, {})
+            earlier = old.get(plain.sub("", case["name"]), {}).get("rows", {}).get(name, {})
             yield f"{case['name'][:40]}, {name[:20]}".ljust(WIDTH + 20) + _change(earlier, row)
 
 

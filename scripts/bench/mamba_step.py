@@ -1,4 +1,4 @@
-"""W2: one optimiser step of the two-layer Mamba arm, whole, against mambapy with our weights.
+"""One optimiser step of the two-layer Mamba arm, whole, against mambapy with our weights.
 
 Loss and gradient norm of the first step are checked against the arm run element by element in
 float64, differentiated automatically.
@@ -17,7 +17,7 @@ import optax
 from jax.sharding import Mesh, PartitionSpec
 
 from feedrun.models import arms
-from scripts.bench import w2_peers as peers
+from scripts.bench import recurrence_peers as peers
 from scripts.bench.case import Case, Contestant, Gate
 
 NAME = "mamba1+conv"
@@ -40,7 +40,7 @@ def case() -> Case:
     """One seed, and as many seeds as devices, counted as so many steps."""
     seeds = Contestant(_seeds, share=len(jax.devices()), note="time a seed")
     return Case(
-        "W2 training step of Mamba, 2 layers",
+        "training step of Mamba, 2 layers",
         {"B": BATCH, "T": T, "width": 32, "inner": 64, "states": 16, "dtype": "float32"},
         problem,
         {

@@ -1,4 +1,4 @@
-"""W3: one causal attention layer with its projections, at the paper's 8 heads of 32 and at 8 of 64.
+"""One causal attention layer with its projections, at the paper's 8 heads of 32 and at 8 of 64.
 
 SLAY at its published 256 features, exact scores in a window with a shifted square beyond it (560
 features: all that there are at D = 32; 2048 at 64), the hybrid and the exact kernel, against
@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
+from scripts.bench.attention_layer import HEADS, SIZES, Layer, error, gradient_error, layer
+from scripts.bench.attention_peers import FUSED, GRADIENT_PEERS, PEERS, PERFORMER, PUBLISHED, SUMMED
 from scripts.bench.case import Case, Contestant, Gate
-from scripts.bench.w3_layer import HEADS, SIZES, Layer, error, gradient_error, layer
-from scripts.bench.w3_peers import FUSED, GRADIENT_PEERS, PEERS, PERFORMER, PUBLISHED, SUMMED
 
 SLOPE = (2048, 16384)
 """Lengths between which the slope is taken."""
@@ -73,7 +73,7 @@ def _case(
         **PEERS,
     }
     return Case(
-        f"W3 causal layer, {length} tokens" + (", heads of 64" if dimension == 64 else ""),
+        f"causal layer, {length} tokens" + (", heads of 64" if dimension == 64 else ""),
         _sizes(length, ours, dimension),
         partial(layer, length=length, dimension=dimension),
         {n: c for n, c in contestants.items() if length <= LONGEST.get(n, length)},
@@ -86,7 +86,7 @@ def _case(
 def _gradient(length: int) -> Case:
     """Forward and the gradient in the tokens; ours make features anew on the way back."""
     return Case(
-        f"W3 causal layer with its gradient, {length} tokens",
+        f"causal layer with its gradient, {length} tokens",
         _sizes(length, "slay", 32),
         partial(layer, length=length, dimension=32),
         {
@@ -105,7 +105,7 @@ def _slope(name: str) -> Case:
     few, many = SLOPE
     few_row, share = f"{few} tokens", few / many
     return Case(
-        f"W3 log-log slope of {OURS[name].removeprefix('feedrun ')}",
+        f"log-log slope of {OURS[name].removeprefix('feedrun ')}",
         {"from": few, "to": many, "heads": HEADS, "head dimension": 32, "dtype": "float32"},
         partial(layer, length=many, dimension=32),
         {
@@ -121,7 +121,7 @@ def _slope(name: str) -> Case:
 def _longest(name: str) -> Case:
     """The paper's longest sequence, which took its authors 0.15 s on an A100."""
     return Case(
-        f"W3 {OURS[name].removeprefix('feedrun ')}, 131,072 tokens",
+        f"{OURS[name].removeprefix('feedrun ')}, 131,072 tokens",
         _sizes(131072, name, 32),
         partial(layer, length=131072, dimension=32),
         {OURS[name]: Contestant(partial(_ours, name))},

@@ -1,4 +1,4 @@
-"""W2: the selective scan, forward and with its gradients, and a training step of a whole arm.
+"""The selective scan, forward and with its gradients, and a training step of a whole arm.
 
 Every contestant's outputs and gradients are checked against loops in numpy, float64. jax's spread
 the sequences over the devices, torch uses its threads.
@@ -17,8 +17,8 @@ from jax.sharding import Mesh, PartitionSpec
 
 from feedrun.maths import recurrences
 from feedrun.maths import selective_scan as scans
-from scripts.bench import w2_peers as peers
-from scripts.bench import w2_step
+from scripts.bench import mamba_step
+from scripts.bench import recurrence_peers as peers
 from scripts.bench.case import Case, Contestant, Gate
 
 CHUNK = {"ours": 32, "ssd": 32}
@@ -42,10 +42,10 @@ def cases() -> list[Case]:
     fastest = (Gate("lax.scan", at_least=1), Gate("associative_scan", at_least=1))
     back = (Gate(peers.MAMBAPY, at_least=2.2), *fastest)
     return [
-        _case("W2 selective scan and its gradients", (64, 64, 64, 16), True, back),
-        _case("W2 selective scan", (64, 64, 64, 16), False, (Gate(peers.MAMBAPY, at_least=5),)),
-        _case("W2 long selective scan and its gradients", (8, 2048, 256, 16), True, back),
-        w2_step.case(),
+        _case("selective scan and its gradients", (64, 64, 64, 16), True, back),
+        _case("selective scan", (64, 64, 64, 16), False, (Gate(peers.MAMBAPY, at_least=5),)),
+        _case("long selective scan and its gradients", (8, 2048, 256, 16), True, back),
+        mamba_step.case(),
     ]
 
 

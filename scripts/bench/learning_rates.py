@@ -1,4 +1,4 @@
-"""S.2: eight learning rates in one process, with one compiled program and with one each."""
+"""Eight learning rates in one process, with one compiled program and with one each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from feedrun import train
 from feedrun.experiment import silent_journal
 from feedrun.train import loop
 from scripts.bench.case import Case, Contestant, Gate
-from scripts.bench.s3 import loss, problem
+from scripts.bench.loop import loss, problem
 
 RATES = np.geomspace(1e-4, 1e-2, 8)
 STEPS = 20
@@ -28,9 +28,7 @@ def cases() -> list[Case]:
     }
     gates = (Gate("a new optimizer a rate", at_least=5),)
     sizes = {"rates": len(RATES), "steps": STEPS}
-    return [
-        Case("S.2 a sweep over numbers", sizes, problem, contestants, _error, 1e-5, gates=gates)
-    ]
+    return [Case("a sweep over numbers", sizes, problem, contestants, _error, 1e-5, gates=gates)]
 
 
 def _traced(inputs: Any) -> Callable[[], tuple[list[float], int]]:

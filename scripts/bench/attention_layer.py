@@ -1,4 +1,4 @@
-"""The layer of the W3 cases: its inputs, and what it should give in float64."""
+"""The layer of the attention cases: its inputs, and what it should give in float64."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""S.4: what a sweep costs beside its runs: inline, a worker's start, a finished sweep again."""
+"""What a sweep costs beside its runs: inline, a worker's start, a finished sweep again."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def cases() -> list[Case]:
     inline = Contestant(_inline, share=RUNS, note=f"per run, of which {NAP} s are the run itself")
     again = Contestant(_again, note="imports, composing, looking at every record")
     return [
-        Case("S.4 a run of a sweep, launcher=inline", {"runs": RUNS}, _folder,
+        Case("a run of a sweep, launcher=inline", {"runs": RUNS}, _folder,
              {"feedrun": inline}, _missing, 0, gates=(Gate("seconds", at_most=NAP + 0.15),)),
-        Case("S.4 a worker, from its start to the end of its first run", {}, _warm,
+        Case("a worker, from its start to the end of its first run", {}, _warm,
              {"feedrun": Contestant(_worker)}, _missing, 0, gates=(Gate("seconds", at_most=3),)),
-        Case("S.4 a finished sweep asked for again", {"runs": FINISHED}, _finished,
+        Case("a finished sweep asked for again", {"runs": FINISHED}, _finished,
              {"feedrun": again}, _missing, 0, gates=(Gate("seconds", at_most=5),)),
     ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""S.5: eight seeds of a small transformer side by side on two host devices, or one by one."""
+"""Eight seeds of a small transformer side by side on two host devices, or one by one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def cases() -> list[Case]:
     sizes = {"seeds": SEEDS, "steps": STEPS, "layers": 2, "width": 32, "T": LENGTH, "batch": BATCH}
     return [
         Case(
-            "S.5 seeds of a small transformer, together over one by one",
+            "seeds of a small transformer, together over one by one",
             sizes,
             lambda seed: jax.random.split(jax.random.key(seed), SEEDS),
             contestants,

@@ -1,4 +1,4 @@
-"""S.3: what the loop, its rows and checkpoints cost over a bare jitted scan."""
+"""What the loop, its rows and checkpoints cost over a bare jitted scan."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def cases() -> list[Case]:
     }
     return [
         Case(
-            "S.3 training, overhead over a bare jitted loop",
+            "training, overhead over a bare jitted loop",
             {"steps": STEPS, "rows": STEPS // CHUNK, "batch": BATCH, "checkpoints": "every 5 s"},
             problem,
             contestants,

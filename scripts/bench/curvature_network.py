@@ -1,4 +1,4 @@
-"""The network of W1, one sample's loss, and the independent reference of C, H and E[h^2]."""
+"""The network of the curvature cases, a sample's loss, and an independent C, H and E[h^2]."""
 
 from __future__ import annotations
 

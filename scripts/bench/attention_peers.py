@@ -1,4 +1,4 @@
-"""Others' attention in the W3 layer: torch's fused softmax, published SLAY, performer-pytorch.
+"""Others' attention in that layer: torch's fused softmax, published SLAY, performer-pytorch.
 
 Linear attention in torch is usually written in one of two ways: chunks in a loop, as SLAY's code
 has it, or a cumulative sum of all products of features and values.
@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from feedrun.papers.slay.attention import mechanisms
+from scripts.bench.attention_layer import SIZES, Layer, slay_draws
 from scripts.bench.case import Contestant
-from scripts.bench.w3_layer import SIZES, Layer, slay_draws
 
 FUSED, PUBLISHED = "torch SDPA softmax (fused)", "SLAY as published, in torch"
 PERFORMER = "performer-pytorch, 256 features"

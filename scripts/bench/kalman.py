@@ -1,4 +1,4 @@
-"""W2, oracles: the Kalman filter of LG4 over many sequences, each with a system of its own.
+"""The Kalman filter of LG4 over many sequences, each with a system of its own.
 
 Ours (batch on the last axis, no solve) against dynamax, the textbook filter under vmap, and a
 batched loop in torch; predictions are checked in float64 on some sequences. Beside it: what
@@ -41,8 +41,8 @@ class Problem(NamedTuple):
 def cases() -> list[Case]:
     """Two sizes of the filter, and the sampling of a batch."""
     return [
-        _case("W2 Kalman oracle, 1024 x 256, LG4", SMALL, quick=True),
-        _case("W2 Kalman oracle, 1e5 x 64, LG4", LARGE, quick=False),
+        _case("Kalman oracle, 1024 x 256, LG4", SMALL, quick=True),
+        _case("Kalman oracle, 1e5 x 64, LG4", LARGE, quick=False),
         _sampling(),
     ]
 
@@ -170,7 +170,7 @@ def _error(p: Problem, output: Any, contestant: Contestant) -> float:
 def _sampling() -> Case:
     """A batch of 64 sequences of LG4, 64 long: what a training step draws before it learns."""
     return Case(
-        "W2 task generation, 64 x 64, LG4",
+        "task generation, 64 x 64, LG4",
         {"sequences": 64, "steps": 64, "gate": "3% of a 47 ms training step"},
         lambda seed: jax.random.key(seed),
         {"feedrun": Contestant(_draw)},

@@ -1,4 +1,4 @@
-"""S.1: a sweep job as a whole process, with the compile cache warm, without it, and in torch."""
+"""A sweep job as a whole process, with the compile cache warm, without it, and in torch."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def cases() -> list[Case]:
     gates = (Gate("seconds", at_most=1.5), Gate("no cache", at_least=2))
     sizes = {"steps": 20, "scan": 1024}
     return [
-        Case("S.1 one sweep job, process start to end", sizes, _folder, contestants, _error, 1e-6,
+        Case("one sweep job, process start to end", sizes, _folder, contestants, _error, 1e-6,
              gates=gates)
     ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""W1: C, H and E[h^2] of the 50 x 50 layer of a 784-50-50-10 ReLU network, cross-entropy.
+"""C, H and E[h^2] of the 50 x 50 layer of a 784-50-50-10 ReLU network, cross-entropy.
 
 Every contestant is checked against products with random probes, in float64 and by plain
 automatic differentiation of one sample's loss: C V, H V and E[h (h V)].
@@ -15,8 +15,8 @@ import numpy as np
 
 from feedrun.maths import curvature
 from scripts.bench.case import Case, Contestant, Gate, Work
-from scripts.bench.w1_network import COLUMNS, P, Problem, cross_entropy, problem, reference
-from scripts.bench.w1_peers import FEW, PEERS
+from scripts.bench.curvature_network import COLUMNS, P, Problem, cross_entropy, problem, reference
+from scripts.bench.curvature_peers import FEW, PEERS
 
 CHUNK = 1024
 
@@ -24,8 +24,8 @@ CHUNK = 1024
 def cases() -> list[Case]:
     """The layer in float32 against every peer, and the issue's own size in float64."""
     return [
-        _case("W1 C + H + E[h^2], 2048 samples", 2048, "float32", PEERS, FLOAT32_GATES),
-        _case("W1 the same, 5000 samples in float64", 5000, "float64", {}, FLOAT64_GATES),
+        _case("C + H + E[h^2], 2048 samples", 2048, "float32", PEERS, FLOAT32_GATES),
+        _case("the same, 5000 samples in float64", 5000, "float64", {}, FLOAT64_GATES),
     ]
 
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scripts.bench.case import Contestant
-from scripts.bench.w1_network import COLUMNS, WIDTHS, P, Problem, sample_loss
+from scripts.bench.curvature_network import COLUMNS, WIDTHS, P, Problem, sample_loss
 
 FEW = 8
 """Samples of the contestants that need a second or so for ten of them."""

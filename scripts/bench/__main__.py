@@ -21,7 +21,7 @@ GROUPS = (
     "cold_start", "learning_rates", "loop", "sweep", "seeds", "records", "pages",
 )  # fmt: skip
 
-FORMERLY = {
+FORMERLY: dict[str, str] = {
     "w1": "curvature", "w2_oracle": "kalman", "w2_scan": "selective_scan", "w3": "attention",
     "s1": "cold_start", "s2": "learning_rates", "s3": "loop", "s4": "sweep", "s5": "seeds",
 }  # fmt: skip
@@ -68,7 +68,8 @@ def _measure(asked: argparse.Namespace, setup: dict[str, Any]) -> dict[str, Any]
     from scripts.bench.case import reduced
     from scripts.bench.measure import run_case
 
-    groups: list[str] = [FORMERLY.get(group, group) for group in asked.groups]
+    words: list[str] = asked.groups
+    groups = [FORMERLY.get(word, word) for word in words]
     if unknown := set(groups) - set(GROUPS):
         sys.exit(f"no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
     start = time.time()

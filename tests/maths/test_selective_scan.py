@@ -120,7 +120,7 @@ def test_single_steps_give_the_parallel_form():
 
 
 def test_a_hand_set_cell_is_the_steady_kalman_predictor():
-    """Scalar state a = 0.9, q = 0.19, r = 1 (specification 4.4): exp(delta A) = a - K, delta B = K.
+    """Scalar state a = 0.9, q = 0.19, r = 1: exp(delta A) = a - K, delta B = K.
 
     P = (b + sqrt(b^2 + 4 q r)) / 2 with b = q - r (1 - a^2), K = a P / (P + r).
     """

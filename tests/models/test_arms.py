@@ -70,7 +70,7 @@ def test_hidden_is_the_residual_stream_of_every_block():
     np.testing.assert_allclose(y, apply(params, x), rtol=1e-9)
 
 
-def test_the_small_ssd_has_the_parameters_of_the_specification():
+def test_the_small_ssd_has_as_many_parameters_as_counted_by_hand():
     """Section 4.6: 15.9 k with the two inputs of LG4; section 4.1: 9 920 a Mamba-1 block."""
     assert arms.num_parameters(arms.build("ssd+conv", SMALL, features=2, outputs=1)) == 15_929
     D, E, N, rank = 32, 64, 16, 2

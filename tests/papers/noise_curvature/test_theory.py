@@ -1,4 +1,4 @@
-"""Laws known in advance (GT1 to GT6, GT9, GT14) and the exact bounds."""
+"""Laws known in advance and the exact bounds."""
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,7 @@ def noisy_line(key, *, B, D, noise, unit=False):
 
 
 def test_label_noise_gives_exponent_one_and_its_constant():
-    """GT1: C = noise^2 H at the true weights, while C is not proportional to E[h^2]."""
+    """C = noise^2 H at the true weights, while C is not proportional to E[h^2]."""
     x, y, w = noisy_line(jax.random.key(0), B=20_000, D=12, noise=0.5)
     m = regression(x, y, w)
     d = curvature.moment_diagonals(m, jnp.linalg.eigh(m.H)[1])
@@ -47,13 +47,13 @@ def test_label_noise_gives_exponent_one_and_its_constant():
 
 
 def test_unit_inputs_make_both_moments_equal():
-    """GT2: h = x x^T with |x| = 1 is a projection."""
+    """h = x x^T with |x| = 1 is a projection."""
     m = regression(*noisy_line(jax.random.key(1), B=300, D=8, noise=0.5, unit=True))
     np.testing.assert_allclose(m.E2, m.H, rtol=1e-10, atol=1e-15)
 
 
 def test_well_specified_softmax_has_covariance_equal_to_curvature():
-    """GT3, by the estimator of the network."""
+    """Held by the estimator of the network."""
     found = controls.measured(
         jax.random.key(2), planted=2000, softmax=20_000, dependent=100, draws=1
     )
@@ -62,7 +62,7 @@ def test_well_specified_softmax_has_covariance_equal_to_curvature():
 
 
 def test_common_curvature_gives_exponent_two():
-    """GT4: l = (w - m)^T A (w - m) / 2 with m ~ N(0, tau^2): C = tau^2 A^2, E2 = A^2."""
+    """l = (w - m)^T A (w - m) / 2 with m ~ N(0, tau^2): C = tau^2 A^2, E2 = A^2."""
     tau, A = 0.3, jnp.logspace(0, -3, 10)
     m = tau * jax.random.normal(jax.random.key(3), (50_000, 10))
     C = jnp.cov((m * A[None]).T, bias=True)
@@ -74,7 +74,7 @@ def test_common_curvature_gives_exponent_two():
 
 @pytest.mark.parametrize("s", [0.2, 0.4, 0.8])
 def test_planted_wells_have_their_exponent_and_constant(s):
-    """GT5: H = q / D, E2 = q^(1+s) / D, C = tau^2 E2."""
+    """H = q / D, E2 = q^(1+s) / D, C = tau^2 E2."""
     q = jnp.logspace(-1.5, 0, 20)
     d = jax.jit(theory.planted_wells, static_argnames=("samples", "s", "tau"))(
         jax.random.key(4), q, samples=200_000, s=s, tau=0.5
@@ -86,7 +86,7 @@ def test_planted_wells_have_their_exponent_and_constant(s):
 
 
 def test_interpolating_logistic_regression_has_noise_equal_to_the_second_moment():
-    """GT6: |x| = 1, residual eps: g g^T = eps^2 x x^T and h^2 = eps^2 (1 - eps)^2 x x^T."""
+    """|x| = 1, residual eps: g g^T = eps^2 x x^T and h^2 = eps^2 (1 - eps)^2 x x^T."""
     x, _, w = noisy_line(jax.random.key(5), B=4000, D=6, noise=0, unit=True)
     margin = 20 * jnp.abs(x @ w)
     keep = jax.nn.sigmoid(-margin) < 0.01
@@ -107,7 +107,7 @@ def test_interpolating_logistic_regression_has_noise_equal_to_the_second_moment(
 @pytest.mark.parametrize("layer", [0, 1, 2])
 @pytest.mark.parametrize("name", [name for name, loss in theory.LOSSES.items() if loss.convex])
 def test_sandwich_holds_in_every_direction_of_every_layer(name, layer):
-    """GT9, for losses convex in the logits and ReLU."""
+    """Held for losses convex in the logits and ReLU."""
     widths, of_logits = (8, 7, 6, 5), theory.LOSSES[name].value
     init_key, x_key, y_key = jax.random.split(jax.random.key(6), 3)
     params = jax.tree.map(lambda w: 2.0 * w.astype(jnp.float64), mlp.mlp(widths).init(init_key))
@@ -141,7 +141,7 @@ LOGITS, ONEHOT = np.array([1.0, -2.0, 0.5, 0.1]), np.array([0, 0, 1, 0])
 
 
 def closed_forms(name):
-    """(value, residual r, Hessian Lambda) in the logits, as the specification has them."""
+    """(value, residual r, Hessian Lambda) in the logits, written out."""
     K, p = len(LOGITS), np.exp(LOGITS) / np.exp(LOGITS).sum()
     L, e = np.diag(p) - np.outer(p, p), p - ONEHOT
     s, pe = p @ e, p * e
@@ -191,7 +191,7 @@ def test_a_fitted_samples_noise_is_its_squared_curvature(name, beta, margin):
 
 
 def test_independent_curvature_looks_superlinear_until_cross_fit():
-    """GT14 at N = 1000, D = 200, sigma = 1.5: 1.144 in-sample, 1.002 cross-fit, mean of 3 draws."""
+    """At N = 1000, D = 200, sigma = 1.5: 1.144 in-sample, 1.002 cross-fit, mean of 3 draws."""
     draw = jax.jit(lambda key: controls.independent(key, samples=1000, sigma=1.5))
     found = jnp.stack([draw(key) for key in jax.random.split(jax.random.key(8), 6)])
     se = found.std(0, ddof=1) / 6**0.5
@@ -200,7 +200,7 @@ def test_independent_curvature_looks_superlinear_until_cross_fit():
 
 
 def test_equal_curvature_has_exponent_one_in_every_sample():
-    """GT14 at sigma = 0: E2 = H."""
+    """At sigma = 0: E2 = H."""
     np.testing.assert_allclose(
         controls.independent(jax.random.key(9), samples=500, sigma=0.0)[:2], 1, rtol=1e-8
     )

@@ -51,7 +51,7 @@ def test_each_node_divides_the_error_by_the_predicted_rate(x):
         K - theory.quadrature_kernel(theory.laguerre_nodes(R, 0.01), np.array(x)) for R in (8, 12)
     ]
     measured = (errors[1] / errors[0]) ** 0.25
-    # The rate is a limit; at R = 8 to 12 the specification allows ten per cent.
+    # The rate is a limit; at R = 8 to 12 ten per cent are allowed.
     np.testing.assert_allclose(measured, theory.quadrature_rate(np.array(x), 0.01), rtol=0.1)
 
 

@@ -17,7 +17,7 @@ advance = jax.jit(flow.advance, static_argnames="norm")
 FINE = flow.Accuracy(1e-9, 1e-7)
 
 FIVE = jnp.array([0.062197, 0.214323, 1.819123, 2.911071, -3.095248])
-"""The worked staircase of spec 2.7; at beta = 4 its last merger comes at t = 334.5."""
+"""A worked staircase; at beta = 4 its last merger comes at t = 334.5."""
 
 
 def test_long_run_equals_fixed_rk4_steps():

@@ -17,7 +17,7 @@ from feedrun.papers.mean_field.phase import model as models
 ALL = list(schemes.SCHEMES)
 RADIUS, SWITCH = 1.5, 0.7
 
-TABLE = {  # 1 - rho at t = 1, 5, 10, 50, 200 for n = 32, beta = 1, r0 = 1, tau = 5 (spec 2.5)
+TABLE = {  # 1 - rho at t = 1, 5, 10, 50, 200 for n = 32, beta = 1, r0 = 1, tau = 5
     "post_ln": [0.848, 1.72e-3, 7.8e-8],
     "pre_ln": [0.862, 8.18e-2, 1.59e-2, 5.03e-4, 3.00e-5],
     "mix_ln": [0.848, 1.72e-3, 4.77e-5, 8.11e-7, 4.47e-8],
@@ -111,7 +111,7 @@ def gaps_at_depths(scheme, depths):
 @pytest.mark.parametrize("scheme", ALL)
 def test_model_gives_the_normalisation_table(scheme):
     depths = np.array([1, 5, 10, 50, 200])[: len(TABLE[scheme])]
-    # Printed to two or three digits; the specification asks for 1%, ln_scaling has two digits.
+    # Printed to two or three digits; 1% is asked for, ln_scaling has two digits.
     tolerance = 0.03 if scheme == "ln_scaling" else 0.01
     np.testing.assert_allclose(gaps_at_depths(scheme, depths), TABLE[scheme], rtol=tolerance)
 
@@ -175,7 +175,7 @@ def test_initial_speed_is_the_finite_difference_of_the_model(scheme):
     np.testing.assert_allclose(found, expected, rtol=1e-6)  # claim A39
 
 
-def test_initial_speeds_are_those_of_the_specification():
+def test_initial_speeds_are_those_of_the_table():
     speed = partial(schemes.initial_speed, 1.0, 1.0, n=32)
     np.testing.assert_allclose(speed(scheme="post_ln"), 0.0593, atol=5e-5)
     np.testing.assert_allclose(speed(scheme="peri_ln"), 0.3228, atol=5e-5)

@@ -1,4 +1,4 @@
-"""slay_synthetic: levels against brute force and the specification, its parts, the whole."""
+"""slay_synthetic: levels against brute force and by hand, its parts, the whole."""
 
 from itertools import product
 from typing import Any
@@ -46,13 +46,13 @@ def drawn(name, count=8192):
 
 
 @pytest.mark.parametrize("name", SPECIFIED)
-def test_levels_are_those_of_the_specification(name):
+def test_levels_are_those_computed_by_hand(name):
     _, targets, scored = drawn(name)
     assert levels.expected(name, targets, scored) == pytest.approx(SPECIFIED[name], abs=0.02)
 
 
 @pytest.mark.parametrize("name", GUESSED)
-def test_guesses_are_those_of_the_specification(name):
+def test_guesses_are_those_computed_by_hand(name):
     _, targets, scored = drawn(name)
     guess = levels.pooled(levels.guess(targets, scored), scored)
     assert guess == pytest.approx(GUESSED[name], abs=0.015)

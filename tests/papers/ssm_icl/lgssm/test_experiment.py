@@ -29,7 +29,7 @@ def arm_result(excess, curve, name="ssd+conv"):
     return ArmResult(bound, trained, np.zeros(0), excess, [])
 
 
-def test_the_rotation_has_the_variances_of_the_specification():
+def test_the_rotation_has_the_variances_computed_beforehand():
     batch = linear_gaussian.sampler(lambda key, n: linear_gaussian.rotation())(
         jax.random.key(0), count=1, length=16
     )
@@ -53,7 +53,7 @@ def autocovariance(tasks, lags=80):
 
 def test_the_filter_s_own_poles_lack_nothing_and_a_single_real_one_what_dense_algebra_says():
     gamma = autocovariance(linear_gaussian.rotation())
-    pole = 0.573843 + 0.315446j  # the specification, section 3.2
+    pole = 0.573843 + 0.315446j  # computed beforehand
     assert abs(theory.pole_excess(gamma, np.array([pole]))) < 1e-6
     n = len(gamma) - 1
     Gamma = gamma[np.abs(np.subtract.outer(np.arange(n), np.arange(n)))]
